@@ -1,0 +1,183 @@
+"""What the operator hands a runner: one JSON file in the runner's Secret, loaded without Pydantic.
+
+Money in paise, percentages in hundredths of a percent (basis points), clock times in seconds
+since midnight exchange time, other times in microseconds since the epoch.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any, Final, Literal
+
+from algo_contract.sessions import Session, TickBand
+from algo_contract.states import Execution
+
+ASSIGNMENT_FILE: Final = "assignment.json"
+REDIS_FILE: Final = "redis.json"
+SECRET_FOLDER: Final = "/etc/algo"
+"""Where a runner pod mounts its Secret."""
+
+METRICS_PORT: Final = 9100
+"""Where a runner answers /metrics, /healthz and /readyz."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Strategy:
+    """A validated TradingStrategy, as the engine uses it."""
+
+    uid: str
+    id: str
+    namespace: str
+    name: str
+    exchange: str
+    symbol: str
+    buy_time: int
+    sell_time: int
+    quantity: int
+    stop_loss: int | None = None
+    stop_loss_bps: int | None = None
+    product: Literal["Intraday", "Delivery"] = "Intraday"
+    order_type: Literal["Market", "Limit"] = "Market"
+    limit_price: int | None = None
+    target: int | None = None
+    target_bps: int | None = None
+    trailing_bps: int | None = None
+    entry_grace: int = 60
+    desired_state: Literal["Active", "Paused", "Stopped"] = "Active"
+    exit_requested: bool = False
+    """The exit annotation names the assignment's trading day."""
+
+    generation: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assignment:
+    """A strategy's day: everything a runner may know."""
+
+    strategy: Strategy
+    session: Session
+    tick_bands: tuple[TickBand, ...]
+    feed: str
+    """`shared` or the account's id: whose tick streams and clock to follow."""
+
+    clock: Literal["Wall", "Feed"]
+    account_id: str | None
+    broker: str
+    epoch: int
+    """The first half of the fencing token."""
+
+    freeze_quantity: int | None = None
+    feed_stale_seconds: int = 5
+    slippage_bps: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RedisServer:
+    """One Redis role and the user a process has there."""
+
+    host: str
+    port: int
+    username: str
+    password: str
+
+    def __repr__(self) -> str:
+        """Leaves the password out."""
+        return f"RedisServer({self.username}@{self.host}:{self.port})"
+
+
+def assignment_json(assignment: Assignment) -> str:
+    """The assignment as compact JSON."""
+    return json.dumps(asdict(assignment), separators=(",", ":"), sort_keys=True)
+
+
+def read_assignment(text: str) -> Assignment:
+    """The assignment from JSON.
+
+    Raises:
+        ValueError: not an assignment of this release, with the field that does not fit.
+    """
+    try:
+        fields: dict[str, Any] = json.loads(text)
+        return Assignment(
+            **fields
+            | {
+                "strategy": Strategy(**fields["strategy"]),
+                "session": Session(**fields["session"]),
+                "tick_bands": tuple(TickBand(**band) for band in fields["tick_bands"]),
+            }
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"unreadable assignment: {error}") from error
+
+
+def redis_json(*, state: RedisServer, ticks: RedisServer) -> str:
+    """Both Redis roles as compact JSON, for the Secret only."""
+    return json.dumps({"state": asdict(state), "ticks": asdict(ticks)}, separators=(",", ":"))
+
+
+def read_redis(text: str) -> tuple[RedisServer, RedisServer]:
+    """The state and the ticks server from JSON.
+
+    Raises:
+        ValueError: a part is missing. The message never holds the text: it has passwords.
+    """
+    try:
+        servers: dict[str, Any] = json.loads(text)
+        return RedisServer(**servers["state"]), RedisServer(**servers["ticks"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"unreadable Redis settings: {type(error).__name__}") from None
+
+
+Protection = Literal["none", "runner", "resting", "exiting"]
+"""What guards a position: nothing (or there is none), the runner on fresh ticks, a stop resting
+at the broker (and the runner), an exit at work."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunnerState:
+    """The hash `strategy:{id}:state`: written by the runner on transitions, read by the operator."""
+
+    version: int
+    epoch: int
+    generation: int
+    """The spec generation in force in the runner."""
+
+    trading_day: str
+    execution: Execution
+    reason: str
+    position: int
+    average_price: int
+    """Average buying price in paise, rounded to the nearest paisa."""
+
+    stop: int
+    """Paise; 0 while there is none."""
+
+    realized_pnl: int
+    protection: Protection
+    done: bool
+    """Flat and done for the day: the pod may go."""
+
+    last_action: str
+    updated_us: int
+
+
+def state_hash(state: RunnerState) -> dict[str, str]:
+    """The hash's fields as text."""
+    fields = {k: str(v) for k, v in asdict(state).items()}
+    return fields | {"done": "1" if state.done else "0"}
+
+
+def read_state(fields: dict[str, str]) -> RunnerState | None:
+    """The state from a hash; None when there is no hash yet.
+
+    Raises:
+        ValueError: a field is missing or malformed.
+    """
+    if not fields:
+        return None
+    numbers = ("version", "epoch", "generation", "position", "average_price", "stop", "realized_pnl")
+    try:
+        values: dict[str, Any] = {name: int(fields[name]) for name in (*numbers, "updated_us")}
+        values |= {n: fields[n] for n in ("trading_day", "execution", "reason", "protection")}
+        return RunnerState(**values, done=fields["done"] == "1", last_action=fields["last_action"])
+    except (KeyError, ValueError) as error:
+        raise ValueError(f"unreadable runner state: {error}") from error

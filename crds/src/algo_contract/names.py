@@ -1,0 +1,36 @@
+"""Names that users, outside checks and every part of the product rely on (fixed)."""
+
+from typing import Final
+
+GROUP: Final = "algotrading.io"
+VERSION: Final = "v1alpha1"
+API_VERSION: Final = f"{GROUP}/{VERSION}"
+
+STRATEGY_KIND: Final = "TradingStrategy"
+STRATEGY_PLURAL: Final = "tradingstrategies"
+ACCOUNT_KIND: Final = "BrokerAccount"
+ACCOUNT_PLURAL: Final = "brokeraccounts"
+
+FINALIZER: Final = f"{GROUP}/flat"
+"""On a TradingStrategy: it goes only when its position is flat."""
+ACCOUNT_FINALIZER: Final = f"{GROUP}/in-use"
+"""On a BrokerAccount: it stays while a strategy of it is in position."""
+
+TENANT_LABEL: Final = f"{GROUP}/tenant"
+STRATEGY_UID_LABEL: Final = f"{GROUP}/strategy-uid"
+STRATEGY_NAME_LABEL: Final = f"{GROUP}/strategy"
+COMPONENT_LABEL: Final = "app.kubernetes.io/component"
+MANAGED_BY_LABEL: Final = "app.kubernetes.io/managed-by"
+RUNNER_COMPONENT: Final = "runner"
+
+READY_ANNOTATION: Final = f"{GROUP}/ready"
+"""On a tenant namespace: its quota counts, strategies may come."""
+STRATEGY_LIMIT_ANNOTATION: Final = f"{GROUP}/strategy-limit"
+IN_POSITION_ANNOTATION: Final = f"{GROUP}/in-position"
+EXIT_REQUESTED_ANNOTATION: Final = f"{GROUP}/exit-requested"
+ABANDON_ANNOTATION: Final = f"{GROUP}/abandon-position"
+RESOLVED_ANNOTATION: Final = f"{GROUP}/resolved"
+ASSIGNMENT_ANNOTATION: Final = f"{GROUP}/assignment"
+"""On a runner pod: changed so that the kubelet syncs the Secret's volume at once."""
+
+DEFAULT_STRATEGY_LIMIT: Final = 10

@@ -1,0 +1,1 @@
+"""Generators of the files under `generated/` and `manifests/`: run by `make generate`."""

@@ -1,0 +1,49 @@
+"""What both resources' models share: strict fields, and rules that exist once for CEL and Python."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule of a spec: CEL for the API server, and the same in Python for every other door.
+
+    `check` is None for rules about a change (`oldSelf`), which only the API server can judge.
+    """
+
+    cel: str
+    message: str
+    field: str | None = None
+    check: Callable[[Any], bool] | None = None
+
+
+class Fields(BaseModel):
+    """A group of fields; unknown ones are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Spec(Fields):
+    """A resource's spec: its rules are checked when it is made."""
+
+    rules: ClassVar[tuple[Rule, ...]] = ()
+
+    @model_validator(mode="after")
+    def _keep_rules(self) -> Self:
+        broken = [r.message for r in self.rules if r.check is not None and not r.check(self)]
+        if broken:
+            raise ValueError("; ".join(broken))
+        return self
+
+
+class ObjectMeta(BaseModel):
+    """The metadata a reader of resource files needs; everything else passes."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    name: str = Field(min_length=1, max_length=253)
+    namespace: str = "default"
+    uid: str = ""

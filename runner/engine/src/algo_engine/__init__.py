@@ -1,0 +1,1 @@
+"""The trading engine: pure decisions, the paper book, replay."""

@@ -1,0 +1,1 @@
+"""The process in a strategy's pod, and replay on recorded ticks."""
