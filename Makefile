@@ -5,7 +5,7 @@ SHELL := /bin/bash
 
 BIN := .venv/bin
 UV := $(BIN)/uv
-MEMBERS := crds operator runner/engine runner/brokers runner/strategy runner/feed
+MEMBERS := crds operator runner/engine runner/redis runner/brokers runner/strategy runner/feed
 PYTHON ?= python3
 export UV_NO_CONFIG_INDEX := 1
 
