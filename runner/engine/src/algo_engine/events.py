@@ -1,0 +1,113 @@
+"""What can happen to a strategy (events) and what the engine asks for in return (actions).
+
+Times in microseconds since the epoch, exchange time; prices in paise.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from algo_contract.assignment import Strategy
+from algo_contract.streams import CommandKind
+from algo_engine.orders import Operation, Order, OrderRow, Terms
+
+Outcome = Literal["confirmed", "rejected", "denied", "unresolved"]
+"""Of a request to a broker. Anything that is not an answer (time-out, lost connection, 5xx,
+unreadable) is unresolved, never rejected; denied was never sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """A trade at the exchange, inside the day's session."""
+
+    price: int
+    time_us: int
+    cursor: str = ""
+    is_late: bool = False
+    """Read long after it was received (wall clock only): may trigger a stop, nothing else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timer:
+    """The wall clock, for accounts that follow it."""
+
+    time_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class SessionEnd:
+    """The day's last tick has been seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """An order as the broker's book or order stream shows it."""
+
+    row: OrderRow
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The answer to a request."""
+
+    tag: str
+    operation: Operation
+    outcome: Outcome
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A person's wish, or the operator's, through the command stream."""
+
+    id: str
+    kind: CommandKind
+
+
+@dataclass(frozen=True, slots=True)
+class Edited:
+    """The strategy's resource was changed."""
+
+    strategy: Strategy
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """A new process took over: carry on with whatever is unfinished."""
+
+
+Event = Tick | Timer | SessionEnd | Seen | Answered | Command | Edited | Resumed
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Send a new order. Its intent is durable before it is sent."""
+
+    order: Order
+
+
+@dataclass(frozen=True, slots=True)
+class Modify:
+    """Change a live order to these absolute terms."""
+
+    tag: str
+    terms: Terms
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """Cancel a live order."""
+
+    tag: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """A line of the trade's story for people; becomes a Kubernetes Event."""
+
+    reason: str
+    message: str
+    is_warning: bool = False
+
+
+Request = Place | Modify | Cancel
+Action = Request | Tell

@@ -1,0 +1,100 @@
+"""Orders as the engine and every broker's book know them."""
+
+from dataclasses import dataclass, replace
+from typing import Final, Literal
+
+from algo_contract.ids import Leg
+
+Side = Literal["BUY", "SELL"]
+OrderType = Literal["MARKET", "LIMIT", "STOP_LIMIT", "STOP_MARKET"]
+OrderStatus = Literal[
+    "PENDING",  # journalled or sent, the answer not known yet
+    "OPEN",
+    "TRIGGER_PENDING",
+    "FILLED",
+    "CANCELLED",
+    "REJECTED",
+    "DENIED",  # never sent
+]
+Operation = Literal["place", "modify", "cancel"]
+
+TERMINAL: Final = frozenset[OrderStatus]({"FILLED", "CANCELLED", "REJECTED", "DENIED"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What can be asked of an order: absolute values, so that repeating a request is harmless."""
+
+    type: OrderType
+    quantity: int
+    price: int = 0
+    """Limit in paise; 0 where the type has none."""
+
+    trigger_price: int = 0
+    """Stop trigger in paise; 0 where the type has none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """One order attempt under its own tag."""
+
+    tag: str
+    leg: Leg
+    attempt: int
+    side: Side
+    terms: Terms
+    status: OrderStatus = "PENDING"
+    filled: int = 0
+    value: int = 0
+    """Paise paid or received for what is filled: the sum of price times quantity."""
+
+    broker_id: str = ""
+    time_us: int = 0
+    """Exchange time of the intent."""
+
+    working: Operation | None = "place"
+    """The operation that is journalled and not answered yet."""
+
+    modify_refused: bool = False
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it may still fill."""
+        return self.status not in TERMINAL
+
+    @property
+    def is_stop(self) -> bool:
+        """Whether it waits for a trigger."""
+        return self.terms.type in ("STOP_MARKET", "STOP_LIMIT")
+
+    @property
+    def open_quantity(self) -> int:
+        """Shares that it may still fill."""
+        return self.terms.quantity - self.filled if self.is_live else 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderRow:
+    """An order as a broker's book shows it; fills are totals, so hearing one twice is harmless."""
+
+    tag: str
+    status: OrderStatus
+    terms: Terms
+    filled: int = 0
+    value: int = 0
+    broker_id: str = ""
+    message: str = ""
+
+
+def seen_in_book(order: Order, row: OrderRow) -> Order:
+    """The order with what its broker's book shows. Fills never shrink, an end is never undone."""
+    grew = row.filled >= order.filled
+    return replace(
+        order,
+        status=order.status if order.status in TERMINAL and row.status not in TERMINAL else row.status,
+        terms=row.terms,
+        filled=row.filled if grew else order.filled,
+        value=row.value if grew else order.value,
+        broker_id=row.broker_id or order.broker_id,
+        working=None if row.status in TERMINAL else order.working,
+    )

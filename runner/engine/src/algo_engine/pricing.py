@@ -1,0 +1,57 @@
+"""Stop and target prices: exact integer arithmetic in paise."""
+
+from algo_contract.sessions import TickBand, tick_size
+from algo_engine.state import State, average_price, bought
+
+_WHOLE = 10_000
+"""Basis points in one."""
+
+
+def base_stop(state: State, bands: tuple[TickBand, ...]) -> int:
+    """The strategy's own stop: its price, or its percentage under the average fill rounded up to
+    the tick. 0 while a percentage has no fill to start from."""
+    strategy = state.strategy
+    if strategy.stop_loss is not None:
+        return strategy.stop_loss
+    if strategy.stop_loss_bps is None or state.entry is None or bought(state) == 0:
+        return 0
+    part = state.entry.value * (_WHOLE - strategy.stop_loss_bps)
+    return _up_to_tick(part, state.entry.filled * _WHOLE, tick_size(bands, average_price(state)))
+
+
+def trailing_stop(state: State, bands: tuple[TickBand, ...]) -> int:
+    """The trailing stop for the highest price so far, rounded up to the tick; 0 without one."""
+    distance = state.strategy.trailing_bps
+    if distance is None or state.high == 0:
+        return 0
+    return _up_to_tick(state.high * (_WHOLE - distance), _WHOLE, tick_size(bands, state.high))
+
+
+def stop_in_force(state: State, bands: tuple[TickBand, ...]) -> int:
+    """The price at or under which the position is sold; 0 while there is none."""
+    return max(base_stop(state, bands), state.trail)
+
+
+def resting_trigger(state: State, bands: tuple[TickBand, ...]) -> int:
+    """The trigger of the stop at the broker: the stop in force on the exchange's grid.
+
+    Prices lie on the grid, so rounding a typed stop down there changes nothing; percentage and
+    trailing stops already are on it.
+    """
+    stop = stop_in_force(state, bands)
+    step = tick_size(bands, stop)
+    return max(stop // step * step, step)
+
+
+def target_price(state: State) -> int | None:
+    """The lowest price in paise that reaches the target; None without one (or before a fill)."""
+    strategy = state.strategy
+    if strategy.target is not None:
+        return strategy.target
+    if strategy.target_bps is None or state.entry is None or bought(state) == 0:
+        return None
+    return -(-state.entry.value * (_WHOLE + strategy.target_bps) // (state.entry.filled * _WHOLE))
+
+
+def _up_to_tick(numerator: int, denominator: int, step: int) -> int:
+    return -(-numerator // (denominator * step)) * step

@@ -1,0 +1,149 @@
+"""What brokers report: orders seen in the book, answers to requests. Facts into the state, and
+the story's lines about them."""
+
+from dataclasses import replace
+
+from algo_contract.assignment import Assignment
+from algo_contract.money import rupee_text
+from algo_contract.states import Reason, sentence
+from algo_engine.decisions import SECOND_US, grow_high, stop_reason
+from algo_engine.events import Action, Answered, Tell
+from algo_engine.orders import Order, OrderRow, seen_in_book
+from algo_engine.pricing import stop_in_force
+from algo_engine.state import (
+    State,
+    average_price,
+    bought,
+    is_exiting,
+    is_flat,
+    position,
+    realized_pnl,
+)
+from algo_engine.work import order_of, with_order
+
+EXIT_RETRY_US = SECOND_US
+
+Report = tuple[State, list[Action]]
+
+
+def seen(state: State, day: Assignment, row: OrderRow) -> Report:
+    """An order as its broker's book shows it; what is known already changes nothing."""
+    try:
+        order = order_of(state, row.tag)
+    except KeyError:
+        return state, []
+    now = seen_in_book(order, row)
+    if now == order:
+        return state, []
+    state = with_order(state, now)
+    if order.leg == "entry":
+        return _entry_seen(state, day, order, now, row.message)
+    return _exit_seen(state, day, order, now, row.message)
+
+
+def answered(state: State, answer: Answered) -> Report:
+    """The answer to a request. An unresolved place leaves the operation open: only the book ends
+    it. An unresolved modify or cancel may be repeated: its terms are absolute."""
+    try:
+        order = order_of(state, answer.tag)
+    except KeyError:
+        return state, []
+    match answer.outcome:
+        case "confirmed":
+            return with_order(state, _settled(order)), []
+        case "unresolved":
+            if answer.operation == "place":
+                note = Tell("OrderUnresolved", _about(order, answer.message), is_warning=True)
+                return state, [note]
+            return with_order(state, replace(order, working=None)), []
+        case "rejected" | "denied" if answer.operation == "place":
+            status = "REJECTED" if answer.outcome == "rejected" else "DENIED"
+            ended = replace(order, status=status, working=None)
+            return _refused(with_order(state, ended), ended, answer.message)
+        case "rejected" | "denied":
+            refused = answer.operation == "modify" and answer.outcome == "rejected"
+            held = replace(order, working=None, modify_refused=order.modify_refused or refused)
+            return with_order(state, held), []
+
+
+def _settled(order: Order) -> Order:
+    if order.status != "PENDING":
+        return replace(order, working=None)
+    return replace(order, working=None, status="TRIGGER_PENDING" if order.is_stop else "OPEN")
+
+
+def _entry_seen(
+    state: State, day: Assignment, before: Order, now: Order, message: str
+) -> Report:
+    if now.filled > before.filled:
+        state = grow_high(state, day, state.last_price)
+        stop = stop_in_force(state, day.tick_bands)
+        action = (
+            f"Bought {now.filled} {state.strategy.symbol} at {rupee_text(average_price(state))}, "
+            f"stop {rupee_text(stop)}."
+        )
+        return replace(state, last_action=action), [Tell("Bought", action)]
+    if now.is_live or now.filled > 0:
+        return state, []
+    if now.status == "CANCELLED" and not is_exiting(state) and state.skip_reason is None:
+        return _not_bought(state, "limit_not_reached", message)
+    return _refused(state, now, message) if now.status == "REJECTED" else (state, [])
+
+
+def _exit_seen(state: State, day: Assignment, before: Order, now: Order, message: str) -> Report:
+    told: list[Action] = []
+    if now.filled > before.filled:
+        if not is_exiting(state):
+            state = replace(state, exit_reason=stop_reason(state, day))
+        return _sold(state, now)
+    if before.status == "PENDING" and now.status == "TRIGGER_PENDING":
+        at = rupee_text(now.terms.trigger_price)
+        told.append(Tell("StopResting", f"A stop rests for {now.terms.quantity} at {at}."))
+    elif before.terms.trigger_price != now.terms.trigger_price and now.is_stop:
+        at = rupee_text(now.terms.trigger_price)
+        told.append(Tell("StopMoved", f"The resting stop moved to {at}."))
+    if now.status == "REJECTED":
+        return _refused(state, now, message)
+    if now.status == "CANCELLED" and before.working != "cancel":
+        note = _about(now, message or "cancelled by the broker or the exchange")
+        told.append(Tell("StopLost", note, is_warning=True))
+    return state, told
+
+
+def _sold(state: State, order: Order) -> Report:
+    price = rupee_text(order.value // order.filled)
+    if not is_flat(state):
+        action = f"Sold {order.filled} of {bought(state)} at {price}; {position(state)} left."
+        return replace(state, last_action=action), [Tell("SoldPart", action)]
+    pnl = realized_pnl(state)
+    outcome = "profit" if pnl >= 0 else "loss"
+    why = (state.exit_reason or "").replace("_", " ")
+    action = (
+        f"Sold {bought(state)} {state.strategy.symbol} at {price} ({why}): "
+        f"{outcome} {rupee_text(abs(pnl))}."
+    )
+    return replace(state, last_action=action), [Tell("Sold", action)]
+
+
+def _refused(state: State, order: Order, message: str) -> Report:
+    """A refused entry is final for the day; a refused resting stop leaves the runner to guard
+    alone; a refused exit is tried again."""
+    if order.leg == "entry":
+        return _not_bought(state, "refused", message)
+    note = Tell("OrderRefused", _about(order, message), is_warning=True)
+    if order.is_stop and not is_exiting(state):
+        return replace(state, resting_refused=True, refusal=message), [note]
+    return replace(state, refusal=message, exit_retry_us=state.time_us + EXIT_RETRY_US), [note]
+
+
+def _not_bought(state: State, reason: Reason, message: str) -> Report:
+    action = sentence(reason) + (f" {message}" if message else "")
+    state = replace(state, skip_reason=reason, refusal=message, last_action=action)
+    return state, [Tell("NotBought", action, is_warning=True)]
+
+
+def _about(order: Order, message: str) -> str:
+    return (
+        f"{order.side} {order.terms.quantity} {order.terms.type} (tag {order.tag}): "
+        f"{message or 'no reason given'}."
+    )

@@ -1,0 +1,126 @@
+"""The engine: (state, event) → (state, actions). Pure, the same in replay, paper and live."""
+
+from dataclasses import replace
+from typing import assert_never
+
+from algo_contract.assignment import Assignment
+from algo_contract.ids import order_tag
+from algo_contract.money import rupee_text
+from algo_contract.states import OWNER_REASONS, Reason, sentence
+from algo_engine.decisions import (
+    Enter,
+    Leave,
+    Moment,
+    Skip,
+    decide,
+    grow_high,
+)
+from algo_engine.edits import edited, obeyed
+from algo_engine.events import (
+    Action,
+    Answered,
+    Command,
+    Edited,
+    Event,
+    Place,
+    Resumed,
+    Seen,
+    SessionEnd,
+    Tell,
+    Tick,
+    Timer,
+)
+from algo_engine.orders import Order, Terms
+from algo_engine.reports import answered, seen
+from algo_engine.state import State, is_flat
+from algo_engine.work import missing_requests, note_request
+
+Step = tuple[State, list[Action]]
+
+
+def step(state: State, day: Assignment, event: Event) -> Step:
+    """What one event changes, and what is to be done about it.
+
+    The requests among the actions are already noted in the state: journal the state first, then
+    send them in order, and feed every answer back as events.
+    """
+    state, told = _absorb(state, day, event)
+    moment = event if isinstance(event, Tick | Timer | SessionEnd) else Timer(state.time_us)
+    state, actions = _act(state, day, moment)
+    actions = told + actions
+    for request in missing_requests(state, day):
+        state = note_request(state, request)
+        actions.append(request)
+    return state, actions
+
+
+def _absorb(state: State, day: Assignment, event: Event) -> tuple[State, list[Action]]:
+    """The facts that an event brings."""
+    match event:
+        case Tick(price, time_us, cursor):
+            state = replace(
+                state,
+                last_price=price,
+                time_us=max(time_us, state.time_us),
+                cursor=cursor or state.cursor,
+            )
+            return grow_high(state, day, price), []
+        case Timer(time_us):
+            return replace(state, time_us=max(time_us, state.time_us)), []
+        case Seen(row):
+            return seen(state, day, row)
+        case Answered():
+            return answered(state, event)
+        case Command():
+            return obeyed(state, event)
+        case Edited(strategy):
+            return edited(state, day, strategy)
+        case SessionEnd() | Resumed():
+            return state, []
+        case _:
+            assert_never(event)
+
+
+def _act(state: State, day: Assignment, moment: Moment) -> tuple[State, list[Action]]:
+    decision = decide(state, day, moment)
+    match decision:
+        case None:
+            return state, []
+        case Enter():
+            order = _entry_order(state)
+            return note_request(state, Place(order)), [Place(order)]
+        case Skip(reason):
+            return _skipped(state, reason)
+        case Leave(reason):
+            return _leaving(state, reason)
+        case _:
+            assert_never(decision)
+
+
+def _entry_order(state: State) -> Order:
+    strategy = state.strategy
+    limit = strategy.limit_price if strategy.order_type == "Limit" else None
+    terms = (
+        Terms(type="MARKET", quantity=strategy.quantity)
+        if limit is None
+        else Terms(type="LIMIT", quantity=strategy.quantity, price=limit)
+    )
+    tag = order_tag(strategy.uid, state.trading_day, "entry", 1)
+    return Order(tag=tag, leg="entry", attempt=1, side="BUY", terms=terms, time_us=state.time_us)
+
+
+def _skipped(state: State, reason: Reason) -> tuple[State, list[Action]]:
+    action = sentence(reason)
+    state = replace(state, skip_reason=reason, last_action=action)
+    return state, [Tell("EntrySkipped", action, is_warning=True)]
+
+
+def _leaving(state: State, reason: Reason) -> tuple[State, list[Action]]:
+    state = replace(state, exit_reason=reason)
+    if is_flat(state):
+        return replace(state, last_action=sentence(reason)), [Tell("Stopped", sentence(reason))]
+    price = f" at a last price of {rupee_text(state.last_price)}" if state.last_price else ""
+    words = reason.replace("_", " ")
+    who = "asked for" if reason in OWNER_REASONS else "reached"
+    action = f"Selling: {words} {who}{price}."
+    return replace(state, last_action=action), [Tell("ExitDecided", action)]

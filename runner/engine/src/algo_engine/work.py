@@ -1,0 +1,151 @@
+"""What must be asked of the broker now, given the facts and the decision. Level-triggered: asked
+again after every event, it names only what is still missing, so a crash loses nothing.
+
+The rules it keeps: never more than one live exit order; the resting stop is turned into the exit
+by a modify; sell what filled, never what was asked for; one operation at a time on an order.
+"""
+
+from dataclasses import replace
+
+from algo_contract.assignment import Assignment
+from algo_engine.decisions import SECOND_US, entry_ends_us
+from algo_engine.events import Cancel, Modify, Place, Request
+from algo_engine.orders import Order, Terms
+from algo_engine.pricing import resting_trigger
+from algo_engine.state import (
+    State,
+    entry_is_live,
+    is_exiting,
+    live_exit,
+    next_exit_tag,
+    position,
+    sold,
+)
+
+MAX_STOP_CHANGES = 12
+"""Of the about 25 modifications that brokers allow an order; the rest is kept for the exit."""
+
+STOP_CHANGE_SPACING_US = SECOND_US
+TRAIL_STEPS = 8
+"""The first move of a trailing stop at the broker takes an eighth of its distance."""
+
+MAX_RESTING_STOPS = 3
+"""How often a resting stop that vanished by itself is placed anew."""
+
+
+def missing_requests(state: State, day: Assignment) -> list[Request]:
+    """The requests to send now, in order."""
+    requests: list[Request] = []
+    if state.entry is not None and _must_cancel_entry(state, day) and state.entry.working is None:
+        requests.append(Cancel(state.entry.tag))
+    exit_request = _exit_request(state) if is_exiting(state) else _guard_request(state, day)
+    if exit_request is not None:
+        requests.append(exit_request)
+    return requests
+
+
+def note_request(state: State, request: Request) -> State:
+    """The state once a request is journalled: the order has an operation in flight."""
+    match request:
+        case Place(order):
+            if order.leg == "entry":
+                return replace(state, entry=order)
+            return replace(state, exits=(*state.exits, order))
+        case Modify(tag):
+            order = order_of(state, tag)
+            is_guard = request.terms.type in ("STOP_MARKET", "STOP_LIMIT")
+            changed = with_order(state, replace(order, working="modify"))
+            if not is_guard:
+                return changed
+            return replace(
+                changed, stop_changes=state.stop_changes + 1, stop_changed_us=state.time_us
+            )
+        case Cancel(tag):
+            return with_order(state, replace(order_of(state, tag), working="cancel"))
+
+
+def order_of(state: State, tag: str) -> Order:
+    """The order with a tag.
+
+    Raises:
+        KeyError: no order of this strategy has it.
+    """
+    for order in (*([state.entry] if state.entry else []), *state.exits):
+        if order.tag == tag:
+            return order
+    raise KeyError(tag)
+
+
+def with_order(state: State, order: Order) -> State:
+    """The state with an order in place of the one with its tag."""
+    if state.entry is not None and state.entry.tag == order.tag:
+        return replace(state, entry=order)
+    exits = tuple(order if old.tag == order.tag else old for old in state.exits)
+    return replace(state, exits=exits)
+
+
+def _must_cancel_entry(state: State, day: Assignment) -> bool:
+    """Any decision to leave cancels the rest of the entry at once; so does the end of its grace."""
+    if not entry_is_live(state):
+        return False
+    return (
+        is_exiting(state)
+        or state.skip_reason is not None
+        or state.time_us >= entry_ends_us(state, day)
+    )
+
+
+def _exit_request(state: State) -> Request | None:
+    working, held = live_exit(state), position(state)
+    if working is None:
+        return _new_exit(state, Terms(type="MARKET", quantity=held)) if held > 0 else None
+    if working.working is not None:
+        return None
+    if held == 0:
+        return Cancel(working.tag)
+    wanted = Terms(type="MARKET", quantity=working.filled + held)
+    if working.terms.type == "MARKET" and working.terms.quantity == wanted.quantity:
+        return None
+    if working.modify_refused:
+        return Cancel(working.tag) if working.is_stop else None
+    return Modify(working.tag, wanted)
+
+
+def _guard_request(state: State, day: Assignment) -> Request | None:
+    """Rests a stop at the broker for what is held, or moves it."""
+    held, resting = position(state), live_exit(state)
+    if held == 0:
+        return Cancel(resting.tag) if resting is not None and resting.working is None else None
+    trigger = resting_trigger(state, day.tick_bands)
+    if resting is None:
+        if state.resting_refused or len(state.exits) >= MAX_RESTING_STOPS:
+            return None
+        return _new_exit(state, Terms(type="STOP_MARKET", quantity=held, trigger_price=trigger))
+    wanted = Terms(type="STOP_MARKET", quantity=resting.filled + held, trigger_price=trigger)
+    if resting.working is not None or resting.modify_refused or resting.terms == wanted:
+        return None
+    is_spaced = state.time_us >= state.stop_changed_us + STOP_CHANGE_SPACING_US
+    if state.stop_changes >= MAX_STOP_CHANGES or not is_spaced:
+        return None
+    grew = resting.terms.quantity != wanted.quantity
+    return Modify(resting.tag, wanted) if grew or _is_worth_moving(state, resting, trigger) else None
+
+
+def _is_worth_moving(state: State, resting: Order, trigger: int) -> bool:
+    """Whether a resting stop is moved to a new trigger. A typed stop always is; a trailing one by
+    steps that widen with each change, so that few changes cover a long rise. In between the
+    runner's own stop, which follows every tick, is the tighter one."""
+    if trigger > state.trail:
+        return True
+    step = (state.high - state.trail) * (1 + state.stop_changes) // TRAIL_STEPS
+    return trigger - resting.terms.trigger_price >= step
+
+
+def _new_exit(state: State, terms: Terms) -> Place | None:
+    if state.time_us < state.exit_retry_us:
+        return None
+    tag, attempt = next_exit_tag(state)
+    assert sold(state) + terms.quantity <= (state.entry.filled if state.entry else 0)
+    return Place(
+        Order(tag=tag, leg="exit", attempt=attempt, side="SELL", terms=terms, time_us=state.time_us)
+    )
