@@ -7,10 +7,12 @@ It does not reconnect by itself: see `reconnect`.
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from typing import Any, Final, cast
 
 from algo_contract.assignment import RedisServer
-from hiredis import HiredisError, PushNotification, Reader, pack_command
+from hiredis import HiredisError, PushNotification, Reader
+from hiredis import pack_command as _untyped_pack_command  # pyright: ignore[reportUnknownVariableType]
 
 from algo_redis.errors import RedisRefused, RedisUnavailable, refusal
 
@@ -20,6 +22,7 @@ Reply = Any
 """str (bytes where the connection does not decode), int, float, bool, None, list, dict."""
 
 DEADLINE_SECONDS: Final = 5.0
+_pack = cast("Callable[[Command], bytes]", _untyped_pack_command)
 _INCOMPLETE: Final = object()
 
 
@@ -95,7 +98,7 @@ class Connection(asyncio.Protocol):
         """
         if not commands:
             return []
-        payload = b"".join([pack_command(cast("Any", command)) for command in commands])
+        payload = b"".join([_pack(command) for command in commands])
         if self._lost is not None or self._transport is None:
             raise RedisUnavailable(f"Redis {self._address}: {self._lost}", in_flight=False)
         loop = asyncio.get_running_loop()
@@ -120,7 +123,9 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Called by the event loop."""
-        self._lose(f"connection lost ({_reason(exc)})" if exc else "the server closed the connection")
+        self._lose(
+            f"connection lost ({_reason(exc)})" if exc else "the server closed the connection"
+        )
 
     def data_received(self, data: bytes) -> None:
         """Called by the event loop."""

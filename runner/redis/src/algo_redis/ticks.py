@@ -24,6 +24,9 @@ from algo_redis.reconnect import OnRetry, backoff, connect_forever
 Tick = tuple[bytes, int, int, int, int, int]
 """id, price (paise), quantity, day volume, exchange time and receive time (µs since the epoch)."""
 
+Entry = tuple[bytes, list[bytes]]
+"""A stream entry as the server sends it: its id, and field names and values in turn."""
+
 START: Final = b"0-0"
 COUNT: Final = 1000
 
@@ -137,7 +140,7 @@ class TickReader:
         entries = await self._xread(connection, blocking, self.last_id, block_ms / 1000)
         return self._take(entries, may_have_missed=len(entries) in {0, self._count})
 
-    async def _fetch_checked(self, connection: Connection) -> list[list[bytes]]:
+    async def _fetch_checked(self, connection: Connection) -> list[Entry]:
         """The entries behind `last_id`, without blocking, checked to join on to it.
 
         Asked for from one id earlier, the reply starts with the entry read last, unless the
@@ -156,12 +159,12 @@ class TickReader:
 
     async def _xread(
         self, connection: Connection, command: Command, after: bytes, blocked_seconds: float
-    ) -> list[list[bytes]]:
+    ) -> list[Entry]:
         deadline = DEADLINE_SECONDS + blocked_seconds
         reply = await connection.call(*command, "STREAMS", self._stream, after, deadline=deadline)
         return next(iter(reply.values())) if reply else []
 
-    def _take(self, entries: list[list[bytes]], *, may_have_missed: bool) -> list[Tick]:
+    def _take(self, entries: list[Entry], *, may_have_missed: bool) -> list[Tick]:
         ticks, garbled = decode(entries)
         if entries:
             self.last_id = entries[-1][0]
@@ -172,7 +175,7 @@ class TickReader:
         return ticks
 
 
-def decode(entries: Iterable[list[bytes]]) -> tuple[list[Tick], int]:
+def decode(entries: Iterable[Entry]) -> tuple[list[Tick], int]:
     """The ticks in XREAD's entries, and how many entries were none.
 
     An entry has exactly the contract's five fields in the contract's order, or is read by name;
@@ -183,15 +186,18 @@ def decode(entries: Iterable[list[bytes]]) -> tuple[list[Tick], int]:
     for entry_id, fields in entries:
         try:
             p, price, q, quantity, v, volume, t, time_us, r, received = fields
-            if not (p == _PRICE and q == _QUANTITY and v == _VOLUME and t == _TIME and r == _RECEIVED):
-                raise ValueError
-            tick = (entry_id, int(price), int(quantity), int(volume), int(time_us), int(received))
-        except (TypeError, ValueError):
-            tick = _by_name(entry_id, fields)
-            if tick is None:
-                garbled += 1
+            if p == _PRICE and q == _QUANTITY and v == _VOLUME and t == _TIME and r == _RECEIVED:
+                ticks.append(
+                    (entry_id, int(price), int(quantity), int(volume), int(time_us), int(received))
+                )
                 continue
-        ticks.append(tick)
+        except (TypeError, ValueError):
+            pass
+        tick = _by_name(entry_id, fields)
+        if tick is None:
+            garbled += 1
+        else:
+            ticks.append(tick)
     return ticks, garbled
 
 
