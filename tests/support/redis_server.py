@@ -103,7 +103,7 @@ class RedisProcess:
             login = _packed("AUTH", self.username, self.password)
             sock.sendall(login + _packed(*words) + _packed("PING"))
             answer = b""
-            while not answer.endswith(b"+PONG\r\n"):
+            while not answer.endswith(b"+PONG\r\n") and b"-LOADING" not in answer:
                 chunk = sock.recv(65536)
                 if not chunk:
                     break
