@@ -1,0 +1,197 @@
+"""The paper broker: the engine's paper book, kept in Redis as `strategy:{id}:paper`.
+
+As a real broker's, the book outlives the process that trades on it: a hash of tag → row, and the
+id of the last tick that changed it. Every event is written by one script that checks the fence,
+and `place` takes a tag once, so nothing here can double.
+"""
+
+import asyncio
+import json
+import time
+from dataclasses import asdict
+from collections.abc import Callable
+from typing import Any, Final
+
+from algo_contract.redis_keys import strategy as strategy_key
+from algo_engine import paper
+from algo_engine.orders import Order, OrderRow, Terms
+from algo_engine.paper import PaperBook, PaperOrder
+from algo_redis.connection import Argument
+from algo_redis.errors import RedisUnavailable
+from algo_redis.held import HeldConnection
+from algo_redis.script import Script
+
+from algo_brokers.errors import DeniedLocally, Rejected
+
+CURSOR: Final = "cursor"
+
+WRITE: Final = Script("""
+local epoch, start = tonumber(ARGV[1]), tonumber(ARGV[2])
+local held = redis.call('HMGET', KEYS[1], 'epoch', 'start')
+if held[1] and (epoch < tonumber(held[1])
+    or (epoch == tonumber(held[1]) and start < tonumber(held[2]))) then
+  return redis.error_reply('FENCED a newer runner has taken over')
+end
+local new = ARGV[3]
+if new ~= '' then
+  local now = redis.call('TIME')
+  if now[1] * 1000000 + now[2] > tonumber(ARGV[4]) then return 'LATE' end
+  if redis.call('HEXISTS', KEYS[2], new) == 1 then return 'KNOWN' end
+end
+for i = 5, #ARGV, 2 do redis.call('HSET', KEYS[2], ARGV[i], ARGV[i + 1]) end
+return 'OK'
+""")
+"""KEYS: fence, paper. ARGV: epoch, start, tag of a new order or '', its deadline (µs, the server's
+time), then field and value pairs."""
+
+
+class PaperBroker:
+    """Implements `port.Broker`, and `trade` for the ticks that fill its book."""
+
+    def __init__(
+        self, redis: HeldConnection, *, strategy_id: str, token: tuple[int, int], slippage_bps: int
+    ) -> None:
+        """`token` is the fencing token (epoch, start). Call `load` before anything else."""
+        self._redis: Final = redis
+        self._keys: Final = [strategy_key(strategy_id, "fence"), strategy_key(strategy_id, "paper")]
+        self._token: Final = token
+        self._slippage_bps: Final = slippage_bps
+        self.book = PaperBook(slippage_bps=slippage_bps)
+        self.cursor = ""
+        """Id of the last tick that changed the book; empty before."""
+
+        self.last_price = 0
+        """Paise: what a market order is filled at. The session sets it with every tick."""
+
+    async def load(self) -> None:
+        """Reads the book as it stands in Redis, waiting while Redis is away.
+
+        Raises:
+            RedisRefused: the server refused.
+        """
+        while True:
+            try:
+                fields: dict[str, str] = await self._redis.call("HGETALL", self._keys[1])
+                break
+            except RedisUnavailable:
+                continue
+        self.cursor = fields.pop(CURSOR, "")
+        orders = [_read_order(text) for text in fields.values()]
+        orders.sort(key=lambda entry: entry[0])
+        book = {order.row.tag: order for _, order in orders}
+        self.book = PaperBook(slippage_bps=self._slippage_bps, orders=book)
+
+    async def place(self, order: Order, *, send_by: float) -> OrderRow:
+        """Takes an order once under its tag and fills it if it can. See `port.Broker`."""
+        left = send_by - time.monotonic()
+        if left <= 0:
+            raise DeniedLocally("it was too late to send it")
+        try:
+            now: list[str] = await self._redis.call("TIME")
+        except RedisUnavailable as error:
+            raise DeniedLocally(str(error)) from error
+        deadline = int(now[0]) * 1_000_000 + int(now[1]) + int(left * 1_000_000)
+        after = paper.place(
+            self.book, order.tag, order.side, order.terms, price=self.last_price
+        )
+        try:
+            reply = await self._write(after, new=order.tag, deadline=deadline)
+        except RedisUnavailable:
+            reply = await self._wait_past(deadline)
+        if reply == "LATE":
+            raise DeniedLocally("Redis answered too late to send it")
+        if reply == "KNOWN":
+            await self.load()
+        else:
+            self.book = after
+        row = await self.order_by_tag(order.tag)
+        if row is None:
+            raise DeniedLocally("Redis was away when it was to be sent")
+        return row
+
+    async def modify(self, tag: str, terms: Terms) -> OrderRow:
+        """Changes a live order and fills it if it can. See `port.Broker`."""
+        return await self._change(
+            tag, lambda: paper.modify(self.book, tag, terms, price=self.last_price)
+        )
+
+    async def cancel(self, tag: str) -> OrderRow:
+        """Cancels a live order. See `port.Broker`."""
+        return await self._change(tag, lambda: paper.cancel(self.book, tag))
+
+    async def order_by_tag(self, tag: str) -> OrderRow | None:
+        """The order with a tag. See `port.Broker`."""
+        order = self.book.orders.get(tag)
+        return order.row if order else None
+
+    async def orders(self) -> list[OrderRow]:
+        """The whole book. See `port.Broker`."""
+        return [order.row for order in self.book.orders.values()]
+
+    async def trade(self, price: int, cursor: str) -> list[OrderRow]:
+        """Lets a tick fill what it touches; the rows it changed, durable already.
+
+        Raises:
+            RedisRefused: the fence is held by a newer runner.
+        """
+        self.last_price = price
+        before = self.book
+        while (after := paper.trade(self.book, price)) is not self.book:
+            try:
+                await self._write(after, cursor=cursor)
+                self.book = after
+            except RedisUnavailable:
+                await self.load()
+        return paper.changed_rows(before, self.book)
+
+    async def _change(self, tag: str, change: Callable[[], PaperBook]) -> OrderRow:
+        while True:
+            if tag not in self.book.orders:
+                raise Rejected(f"the paper book has no order {tag}")
+            after = change()
+            try:
+                await self._write(after)
+            except RedisUnavailable:
+                await self.load()
+                continue
+            self.book = after
+            return after.orders[tag].row
+
+    async def _write(
+        self, after: PaperBook, *, cursor: str = "", new: str = "", deadline: int = 0
+    ) -> str:
+        pairs: list[Argument] = []
+        for number, (tag, order) in enumerate(after.orders.items()):
+            if self.book.orders.get(tag) != order:
+                pairs += [tag, _order_text(number, order)]
+        if cursor:
+            pairs += [CURSOR, cursor]
+        args: list[Argument] = [*self._token, new, deadline, *pairs]
+        reply: str = await self._redis.run(WRITE, keys=self._keys, args=args)
+        if cursor:
+            self.cursor = cursor
+        return reply
+
+    async def _wait_past(self, deadline: int) -> str:
+        """After a lost answer: once the server's clock is past the deadline, the script that was
+        on its way can no longer take the order, and the book tells for good."""
+        while True:
+            try:
+                now: list[str] = await self._redis.call("TIME")
+                if int(now[0]) * 1_000_000 + int(now[1]) > deadline:
+                    return "KNOWN"
+            except RedisUnavailable:
+                continue
+            await asyncio.sleep(0.05)
+
+
+def _order_text(number: int, order: PaperOrder) -> str:
+    fields = {"n": number, "side": order.side, **asdict(order.row)}
+    return json.dumps(fields, separators=(",", ":"))
+
+
+def _read_order(text: str) -> tuple[int, PaperOrder]:
+    fields: dict[str, Any] = json.loads(text)
+    number, side = fields.pop("n"), fields.pop("side")
+    row = OrderRow(**fields | {"terms": Terms(**fields["terms"])})
+    return number, PaperOrder(side=side, row=row)

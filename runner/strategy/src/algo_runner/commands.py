@@ -1,0 +1,51 @@
+"""Reads `strategy:{id}:commands`: wishes of people and of the operator, to be heard at once."""
+
+import time
+from typing import Any, Final, cast, get_args
+
+from algo_contract import streams
+from algo_contract.redis_keys import strategy as strategy_key
+from algo_contract.streams import CommandKind
+from algo_engine.events import Command
+from algo_redis.errors import RedisUnavailable
+from algo_redis.held import HeldConnection
+
+BLOCK_MS: Final = 2000
+
+
+async def next_commands(
+    redis: HeldConnection, strategy_id: str, *, after: str, trading_day: str
+) -> tuple[str, list[Command]]:
+    """Waits for commands: (id of the last entry read, the commands that are meant for now).
+
+    Those of another trading day, expired or unknown ones are passed over.
+    """
+    key = strategy_key(strategy_id, "commands")
+    try:
+        reply = await redis.call("XREAD", "COUNT", 100, "BLOCK", BLOCK_MS, "STREAMS", key, after)
+    except RedisUnavailable:
+        return after, []
+    entries = next(iter(reply.values())) if reply else []
+    now_us = time.time_ns() // 1000
+    commands: list[Command] = []
+    for entry_id, fields in entries:
+        after = entry_id
+        command = _read(entry_id, _pairs(fields), trading_day=trading_day, now_us=now_us)
+        if command is not None:
+            commands.append(command)
+    return after, commands
+
+
+def _read(
+    entry_id: str, fields: dict[str, str], *, trading_day: str, now_us: int
+) -> Command | None:
+    kind = fields.get(streams.COMMAND_KIND, "")
+    expiry = fields.get(streams.COMMAND_EXPIRY, "0")
+    is_for_now = fields.get(streams.COMMAND_DAY) == trading_day and int(expiry) > now_us
+    if kind not in get_args(CommandKind) or not is_for_now:
+        return None
+    return Command(entry_id, cast("CommandKind", kind))
+
+
+def _pairs(fields: Any) -> dict[str, str]:
+    return fields if isinstance(fields, dict) else dict(zip(fields[::2], fields[1::2], strict=True))

@@ -1,0 +1,78 @@
+"""The tick loop: reads the strategy's stream and hands over the ticks that can change something."""
+
+import time
+from dataclasses import dataclass
+from typing import Final
+
+from algo_contract import redis_keys
+from algo_contract.assignment import Assignment
+from algo_engine.events import SessionEnd, Tick
+from algo_redis.errors import RedisError
+from algo_redis.held import HeldConnection
+from algo_redis.ticks import TickReader
+
+from algo_runner.session import LATE_US, Session
+
+BLOCK_MS: Final = 1000
+STAMP_TOLERANCE_US: Final = 2_000_000
+"""Under the wall clock a tick stamped this far from its receive time decides nothing."""
+
+
+@dataclass(slots=True)
+class Market:
+    """How the reading goes."""
+
+    misstamped: int = 0
+    ended: bool = False
+
+
+async def follow(session: Session, reader: TickReader, market: Market, feed: HeldConnection) -> None:
+    """Reads ticks until the session has ended. Never raises on what a tick holds.
+
+    Raises:
+        Fenced: a newer runner has taken over.
+        RedisRefused: this runner's Redis user may not read its ticks.
+    """
+    while not market.ended:
+        closed = await _feed_has_closed(session.day, feed)
+        ticks = await reader.read(block_ms=50 if closed else BLOCK_MS)
+        if ticks:
+            await _take(session, market, ticks)
+        elif closed:
+            market.ended = True
+            await session.handle(SessionEnd(), kind="session_end")
+
+
+async def _take(
+    session: Session, market: Market, ticks: list[tuple[bytes, int, int, int, int, int]]
+) -> None:
+    """One batch. The loop body is the hot path: three comparisons for almost every tick."""
+    is_wall = session.day.clock == "Wall"
+    last = session.last
+    wanted = session.watch()
+    low, high, at_us = wanted.low, wanted.high, wanted.at_us
+    for entry_id, price, _, _, time_us, received_us in ticks:
+        if low < price < high and time_us < at_us:
+            last.price, last.time_us, last.received_us = price, time_us, received_us
+            continue
+        if is_wall and abs(time_us - received_us) > STAMP_TOLERANCE_US:
+            market.misstamped += 1
+            continue
+        is_late = is_wall and time.time_ns() // 1000 - received_us > LATE_US
+        if await session.tick(Tick(price, time_us, entry_id.decode(), is_late=is_late)):
+            last.price, last.time_us, last.received_us = price, time_us, received_us
+        wanted = session.watch()
+        low, high, at_us = wanted.low, wanted.high, wanted.at_us
+    last.cursor = ticks[-1][0].decode()
+
+
+async def _feed_has_closed(day: Assignment, feed: HeldConnection) -> bool:
+    """Whether a recorded day is over: read before the ticks, so that all of them are in by then.
+    Under the wall clock the timer ends the session."""
+    if day.clock == "Wall":
+        return False
+    try:
+        clock = await feed.call("GET", redis_keys.feed_clock(day.feed))
+    except RedisError:
+        return False
+    return clock is not None and int(clock) >= day.session.close_us

@@ -1,0 +1,68 @@
+"""The state a process starts from: the journal's newest snapshot, or, with that lost, the broker's
+book searched by our tags."""
+
+from dataclasses import replace
+
+from algo_contract.assignment import Assignment
+from algo_contract.ids import Leg, order_tag
+from algo_engine.orders import Order, OrderRow, Side
+from algo_engine.state import State, is_done
+
+from algo_runner.snapshot import read_snapshot
+
+MAX_ATTEMPTS = 50
+"""Exit attempts looked for in the book; no day comes near."""
+
+
+def recovered_state(day: Assignment, journalled: str | None, rows: list[OrderRow]) -> State:
+    """Where the strategy stands today.
+
+    Args:
+        day: the assignment.
+        journalled: the newest snapshot of the journal, if there is one.
+        rows: the broker's book.
+
+    Raises:
+        ValueError: the snapshot is unreadable.
+    """
+    fresh = State(strategy=day.strategy, trading_day=day.session.trading_day)
+    last = read_snapshot(journalled) if journalled else None
+    if last is not None and last.trading_day == fresh.trading_day:
+        return _with_unknown_rows(last, rows)
+    if last is not None and not is_done(last) and (last.entry is not None):
+        note = f"the position of {last.trading_day} was not closed that day: a person must look"
+        return replace(fresh, failed=True, skip_reason="unresolved", refusal=note, last_action=note)
+    return _with_unknown_rows(fresh, rows)
+
+
+def _with_unknown_rows(state: State, rows: list[OrderRow]) -> State:
+    """Adds the orders that the book has under our tags and the state does not know."""
+    known = {row.tag: row for row in rows}
+    if state.entry is None:
+        entry = _found(state, known, leg="entry", attempt=1, side="BUY")
+        state = replace(state, entry=entry)
+    have = {order.attempt for order in state.exits}
+    found = [
+        order
+        for attempt in range(1, MAX_ATTEMPTS + 1)
+        if attempt not in have
+        and (order := _found(state, known, leg="exit", attempt=attempt, side="SELL")) is not None
+    ]
+    if not found:
+        return state
+    exits = tuple(sorted((*state.exits, *found), key=lambda order: order.attempt))
+    left = any(not order.is_stop for order in found)
+    reason = state.exit_reason or ("exited" if left else None)
+    return replace(state, exits=exits, exit_reason=reason)
+
+
+def _found(
+    state: State, known: dict[str, OrderRow], *, leg: Leg, attempt: int, side: Side
+) -> Order | None:
+    """The order as the state would have journalled it; what the book knows of it follows as
+    news, so that its fills are told and acted on like any others."""
+    tag = order_tag(state.strategy.uid, state.trading_day, leg, attempt)
+    row = known.get(tag)
+    if row is None:
+        return None
+    return Order(tag=tag, leg=leg, attempt=attempt, side=side, terms=row.terms)

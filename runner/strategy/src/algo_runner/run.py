@@ -1,0 +1,263 @@
+"""`algo-runner run`: the process in a strategy's pod, from its Secret to the end of its day."""
+
+import asyncio
+import signal
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from algo_brokers.paper import PaperBroker
+from algo_contract import redis_keys, streams
+from algo_contract.assignment import METRICS_PORT, Assignment, RedisServer
+from algo_engine.events import Edited, SessionEnd, Timer
+from algo_engine.state import average_price, position
+from algo_redis.errors import RedisError, RedisUnavailable
+from algo_redis.held import HeldConnection
+from algo_redis.ticks import TickReader
+
+from algo_runner.commands import next_commands
+from algo_runner.errors import Misconfigured, RunnerError
+from algo_runner.journal import Journal
+from algo_runner.log import log
+from algo_runner.market import Market, follow
+from algo_runner.metrics import Pages, serve
+from algo_runner.recovery import recovered_state
+from algo_runner.secret import load_assignment, load_redis
+from algo_runner.session import Session
+from algo_runner.telemetry import samples
+
+HOUSEKEEPING_SECONDS: Final = 0.25
+LIVE_SECONDS: Final = 1.0
+MARK_SECONDS: Final = 30.0
+"""How often the place in the tick stream is journalled while in position."""
+
+IN_FLIGHT_SECONDS: Final = 5.0
+"""How long a SIGTERM waits for an order call under way."""
+
+
+@dataclass(slots=True)
+class Runner:
+    """The process's parts."""
+
+    folder: Path
+    session: Session
+    reader: TickReader
+    state_redis: HeldConnection
+    command_redis: HeldConnection
+    ticks_redis: HeldConnection
+    market: Market = field(default_factory=Market)
+    started: float = field(default_factory=time.time)
+    is_ready: bool = False
+
+
+async def run(folder: Path, *, port: int = METRICS_PORT) -> None:
+    """Runs until SIGTERM or SIGINT.
+
+    Raises:
+        Misconfigured: the Secret is missing or unreadable.
+        Fenced: a newer runner of the strategy has taken over.
+    """
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    day = load_assignment(folder)
+    state_server, ticks_server = load_redis(folder)
+    starting = asyncio.ensure_future(_start(folder, day, state_server, ticks_server))
+    await _first_of(starting, stopping)
+    if not starting.done():
+        starting.cancel()
+        return
+    runner = starting.result()
+    pages = Pages(samples=lambda: samples(runner.session, runner.reader, runner.market, runner.started), is_ready=lambda: runner.is_ready)
+    server = await serve(pages, host="0.0.0.0", port=port)  # noqa: S104 - a pod's own address
+    async with server:
+        working = asyncio.ensure_future(_work(runner))
+        await _first_of(working, stopping)
+        if not working.done():
+            await _finish_step(runner)
+            working.cancel()
+        await _ended(working)
+    log("runner_stopped", strategy=day.strategy.id)
+
+
+async def _start(
+    folder: Path, day: Assignment, state_server: RedisServer, ticks_server: RedisServer
+) -> Runner:
+    """Takes the fence, recovers the state and settles what an earlier process left open."""
+    name = day.strategy.id
+    state_redis = HeldConnection(state_server, name=name, on_retry=_say)
+    token = (day.epoch, await _server_time_us(state_redis))
+    journal = Journal(redis=state_redis, strategy_id=name, token=token)
+    await journal.take()
+    broker = PaperBroker(
+        state_redis, strategy_id=name, token=token, slippage_bps=day.slippage_bps
+    )
+    await broker.load()
+    try:
+        state = recovered_state(day, await journal.last_state(), await broker.orders())
+    except ValueError as error:
+        raise Misconfigured(str(error)) from error
+    session = Session(day=day, journal=journal, broker=broker, state=state)
+    await session.resume(kind="started")
+    await session.handle(Edited(day.strategy), kind="edited")
+    after = max(state.cursor, broker.cursor, key=_stream_place)
+    stream = redis_keys.ticks(day.feed, day.strategy.exchange, day.strategy.symbol)
+    reader = TickReader(
+        ticks_server,
+        stream,
+        name=f"{name}-ticks",
+        after=_first_id(day, after).encode(),
+        on_retry=_say,
+    )
+    log("runner_started", strategy=name, trading_day=day.session.trading_day, epoch=day.epoch)
+    return Runner(
+        folder=folder,
+        session=session,
+        reader=reader,
+        state_redis=state_redis,
+        command_redis=HeldConnection(state_server, name=f"{name}-commands", on_retry=_say),
+        ticks_redis=HeldConnection(ticks_server, name=f"{name}-live", on_retry=_say),
+    )
+
+
+async def _work(runner: Runner) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(_housekeep(runner))
+        tasks.create_task(_obey(runner))
+        tasks.create_task(_beat(runner))
+        tasks.create_task(
+            follow(runner.session, runner.reader, runner.market, runner.ticks_redis)
+        )
+
+
+async def _housekeep(runner: Runner) -> None:
+    """Timers of the wall clock, a changed Secret, marks."""
+    session = runner.session
+    known, marked = session.day, time.monotonic()
+    while True:
+        await asyncio.sleep(HOUSEKEEPING_SECONDS)
+        if session.day.clock == "Wall":
+            await _tick_wall_clock(runner)
+        if (day := _reloaded(runner, known)) != known:
+            known = day
+            await session.handle(Edited(day.strategy), kind="edited")
+            log("assignment_reloaded", generation=day.strategy.generation)
+        if position(session.state) > 0 and time.monotonic() - marked > MARK_SECONDS:
+            marked = time.monotonic()
+            await session.mark()
+
+
+async def _tick_wall_clock(runner: Runner) -> None:
+    session, now_us = runner.session, time.time_ns() // 1000
+    if now_us > session.day.session.close_us and not runner.market.ended:
+        runner.market.ended = True
+        await session.handle(SessionEnd(), kind="session_end")
+    elif now_us >= session.watch().at_us:
+        await session.handle(Timer(now_us), kind="timer")
+
+
+async def _obey(runner: Runner) -> None:
+    session = runner.session
+    after = session.state.last_command or "0-0"
+    while True:
+        after, commands = await next_commands(
+            runner.command_redis,
+            session.day.strategy.id,
+            after=after,
+            trading_day=session.day.session.trading_day,
+        )
+        for command in commands:
+            await session.handle(command, kind="command")
+            log("command_obeyed", kind=command.kind, id=command.id)
+
+
+async def _beat(runner: Runner) -> None:
+    """The heartbeat in redis-ticks, at most once a second."""
+    session, day = runner.session, runner.session.day
+    key = redis_keys.strategy(day.strategy.id, "live")
+    while True:
+        held, last = position(session.state), session.last
+        open_pnl = held * (last.price - average_price(session.state)) if last.price else 0
+        fields: list[str | int] = [
+            *(streams.LIVE_HEARTBEAT, time.time_ns() // 1000),
+            *(streams.LIVE_LAST_PRICE, last.price),
+            *(streams.LIVE_OPEN_PNL, open_pnl),
+            *(streams.LIVE_TICK_TIME, last.time_us),
+            *(streams.LIVE_READY, day.session.trading_day),
+            *(streams.LIVE_FEED, day.feed),
+        ]
+        try:
+            await runner.ticks_redis.call("HSET", key, *fields)
+            runner.is_ready = True
+        except RedisUnavailable:
+            pass
+        except RedisError as error:
+            log("heartbeat_refused", error=str(error))
+        await asyncio.sleep(LIVE_SECONDS)
+
+
+async def _finish_step(runner: Runner) -> None:
+    """Waits for an order call under way; with the lock held, no other begins. A resting stop
+    stays where it is."""
+    try:
+        async with asyncio.timeout(IN_FLIGHT_SECONDS):
+            await runner.session.lock.acquire()
+    except TimeoutError:
+        log("order_call_abandoned", strategy=runner.session.day.strategy.id)
+
+
+def _reloaded(runner: Runner, known: Assignment) -> Assignment:
+    """The assignment in the Secret now; the known one while it cannot be read."""
+    try:
+        day = load_assignment(runner.folder)
+    except Misconfigured as error:
+        log("assignment_unreadable", error=str(error))
+        return known
+    is_same_day = day.session.trading_day == known.session.trading_day
+    return day if is_same_day and day.strategy.uid == known.strategy.uid else known
+
+
+async def _server_time_us(redis: HeldConnection) -> int:
+    while True:
+        try:
+            seconds, micros = await redis.call("TIME")
+            return int(seconds) * 1_000_000 + int(micros)
+        except RedisUnavailable:
+            continue
+
+
+async def _first_of(task: "asyncio.Future[Any]", stopping: asyncio.Event) -> None:
+    """Waits until the task is done or the process is told to stop."""
+    stop = asyncio.ensure_future(stopping.wait())
+    await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
+    stop.cancel()
+
+
+async def _ended(working: "asyncio.Future[None]") -> None:
+    """Waits for the cancelled tasks; what stopped them otherwise is raised as it is."""
+    try:
+        await working
+    except asyncio.CancelledError:
+        return
+    except BaseExceptionGroup as group:
+        known = group.subgroup(RunnerError)
+        raise (known or group).exceptions[0] from group
+
+
+def _first_id(day: Assignment, after: str) -> str:
+    """Where to start reading: behind what is known, else at the stream's first tick of the day.
+    Under the wall clock that is now less the age at which a tick may still decide."""
+    if after not in ("0", "0-0") or day.clock == "Feed":
+        return after if after != "0" else "0-0"
+    return f"{time.time_ns() // 1_000_000 - 2000}-0"
+
+
+def _stream_place(cursor: str) -> tuple[int, int]:
+    milliseconds, _, sequence = (cursor or "0-0").partition("-")
+    return int(milliseconds), int(sequence or 0)
+
+
+def _say(error: RedisError, delay: float) -> None:
+    log("redis_retried", error=str(error), retry_in_seconds=round(delay, 2))

@@ -1,0 +1,240 @@
+"""One strategy's session: feeds events to the engine, makes each step durable, sends what it asks.
+
+The order is the safety: step → commit (fence, journal, state, story in one script) → send. What a
+lost answer leaves open is settled by the broker's book, never by guessing.
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from algo_brokers.errors import BrokerError, DeniedLocally, Rejected
+from algo_brokers.paper import PaperBroker
+from algo_contract.assignment import Assignment
+from algo_engine.events import (
+    Action,
+    Answered,
+    Cancel,
+    Event,
+    Modify,
+    Outcome,
+    Place,
+    Request,
+    Resumed,
+    Seen,
+    Tell,
+    Tick,
+)
+from algo_engine.orders import Operation
+from algo_engine.pricing import stop_in_force
+from algo_engine.state import State, is_done, position
+from algo_engine.step import step
+from algo_engine.watch import Watch, watch
+from algo_redis.errors import RedisUnavailable
+
+from algo_runner.journal import Journal
+
+SEND_BY_SECONDS: Final = 1.0
+"""An intent that could not be sent within this time of being journalled is not sent any more."""
+
+LATE_US: Final = 2_000_000
+"""Under the wall clock a tick read this long after it was received triggers stops only."""
+
+
+@dataclass(slots=True)
+class LastTick:
+    """The newest tick read, touched or not; prices in paise, times in µs since the epoch."""
+
+    price: int = 0
+    time_us: int = 0
+    received_us: int = 0
+    cursor: str = "0-0"
+    """Everything up to this id has been looked at."""
+
+
+@dataclass(slots=True)
+class Counters:
+    """What /metrics shows of orders."""
+
+    requests: dict[tuple[Operation, Outcome], int] = field(
+        default_factory=dict[tuple[Operation, Outcome], int]
+    )
+    commits: int = 0
+    commit_retries: int = 0
+    ignored_ticks: int = 0
+
+
+@dataclass(slots=True)
+class Session:
+    """The one owner of the state; `lock` is held while a step is under way."""
+
+    day: Assignment
+    journal: Journal
+    broker: PaperBroker
+    state: State
+    last: LastTick = field(default_factory=LastTick)
+    counters: Counters = field(default_factory=Counters)
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def watch(self) -> Watch:
+        """The ticks that matter now; those outside the session always come up to be passed."""
+        wanted = watch(self.state, self.day, self.broker.book)
+        return replace(wanted, at_us=min(wanted.at_us, self.day.session.close_us + 1))
+
+    async def resume(self, *, kind: str) -> None:
+        """Settles with the book whatever an earlier process left open, then carries on."""
+        async with self.lock:
+            self.broker.last_price = self.state.last_price
+            for event in self._left_open():
+                await self._handle(event, kind=kind)
+            await self._handle(Resumed(), kind=kind, is_durable=True)
+
+    async def tick(self, tick: Tick) -> bool:
+        """A tick that may matter: the book fills first, as an exchange does, then the engine.
+
+        False for one that decides nothing: no price, or stamped outside the day's session.
+        """
+        session = self.day.session
+        if tick.price <= 0 or not session.open_us <= tick.time_us <= session.close_us:
+            self.counters.ignored_ticks += 1
+            return False
+        async with self.lock:
+            for row in await self.broker.trade(tick.price, tick.cursor):
+                now = max(tick.time_us, self.state.time_us)
+                self.state = replace(self.state, time_us=now, cursor=tick.cursor)
+                await self._handle(Seen(row), kind="filled")
+            await self._handle(tick, kind="tick")
+        return True
+
+    async def handle(self, event: Event, *, kind: str) -> None:
+        """Any other event, at the newest tick's price."""
+        async with self.lock:
+            self._catch_up()
+            await self._handle(event, kind=kind)
+
+    async def mark(self) -> None:
+        """Makes durable how far the ticks were read, for a successor to go on from there."""
+        async with self.lock:
+            self._catch_up()
+            state, actions = await self._durable(self.state, [], Resumed(), kind="mark")
+            self.state = state
+            assert not actions, "a mark decides nothing"
+
+    def _catch_up(self) -> None:
+        """Takes over the newest tick where the engine did not need to see it."""
+        if self.last.price == 0 or _place(self.last.cursor) <= _place(self.state.cursor):
+            return
+        self.broker.last_price = self.last.price
+        self.state = replace(
+            self.state,
+            last_price=self.last.price,
+            time_us=max(self.last.time_us, self.state.time_us),
+            cursor=self.last.cursor,
+        )
+
+    async def _handle(self, event: Event, *, kind: str, is_durable: bool = False) -> None:
+        queue: list[Event] = [event]
+        while queue:
+            event = queue.pop(0)
+            state, actions = step(self.state, self.day, event)
+            if is_durable or actions or _facts(state) != _facts(self.state):
+                state, actions = await self._durable(state, actions, event, kind=kind)
+            self.state = state
+            send_by = time.monotonic() + SEND_BY_SECONDS
+            for action in actions:
+                if not isinstance(action, Tell):
+                    queue += await self._send(action, send_by=send_by)
+            kind = "answer"
+
+    async def _durable(
+        self, state: State, actions: list[Action], event: Event, *, kind: str
+    ) -> tuple[State, list[Action]]:
+        """Commits a step. When Redis was away meanwhile the step is thought over anew: an entry
+        that waited is decided on the tick's age, and only what is then decided is written."""
+        while True:
+            try:
+                await self._commit(state, actions, kind=kind)
+                return state, actions
+            except RedisUnavailable:
+                self.counters.commit_retries += 1
+                sequence = self.journal.sequence
+                await self.journal.take()
+                if self.journal.sequence > sequence:
+                    return state, actions
+                if isinstance(event, Tick) and self.day.clock == "Wall":
+                    event = replace(event, is_late=True)
+                state, actions = step(self.state, self.day, event)
+
+    async def _commit(self, state: State, actions: Sequence[Action], *, kind: str) -> None:
+        stop = stop_in_force(state, self.day.tick_bands) if position(state) > 0 else 0
+        shown = stop or (state.strategy.stop_loss or 0)
+        await self.journal.commit(state, actions, kind=kind, stop=shown)
+        self.counters.commits += 1
+
+    async def _send(self, request: Request, *, send_by: float) -> list[Event]:
+        """Sends a request and returns what it led to, as events."""
+        match request:
+            case Place(order):
+                tag, operation = order.tag, "place"
+                call = self.broker.place(order, send_by=send_by)
+            case Modify(tag, terms):
+                operation = "modify"
+                call = self.broker.modify(tag, terms)
+            case Cancel(tag):
+                operation = "cancel"
+                call = self.broker.cancel(tag)
+        try:
+            row = await call
+        except BrokerError as error:
+            outcome = _outcome(error)
+            self._count(operation, outcome)
+            return [Answered(tag, operation, outcome, str(error))]
+        self._count(operation, "confirmed")
+        return [Seen(row), Answered(tag, operation, "confirmed")]
+
+    def _count(self, operation: Operation, outcome: Outcome) -> None:
+        key = (operation, outcome)
+        self.counters.requests[key] = self.counters.requests.get(key, 0) + 1
+
+    def _left_open(self) -> list[Event]:
+        """What the book says of every order, and the end of every operation that was in flight.
+
+        A place that the book does not have was never taken: the paper book's script takes no
+        order of an older token once this process holds the fence.
+        """
+        orders = [*([self.state.entry] if self.state.entry else []), *self.state.exits]
+        events: list[Event] = []
+        for order in orders:
+            row = self.broker.book.orders.get(order.tag)
+            if row is not None:
+                events.append(Seen(row.row))
+            if order.working == "place" and row is None:
+                message = "the process stopped before it was sent"
+                events.append(Answered(order.tag, "place", "denied", message))
+            elif order.working is not None:
+                outcome: Outcome = "confirmed" if order.working == "place" else "unresolved"
+                events.append(Answered(order.tag, order.working, outcome))
+        return events
+
+    @property
+    def is_done(self) -> bool:
+        """Flat, and nothing more to do today."""
+        return is_done(self.state)
+
+
+def _outcome(error: BrokerError) -> Outcome:
+    if isinstance(error, DeniedLocally):
+        return "denied"
+    return "rejected" if isinstance(error, Rejected) else "unresolved"
+
+
+def _place(cursor: str) -> tuple[int, int]:
+    milliseconds, _, sequence = cursor.partition("-")
+    return int(milliseconds), int(sequence or 0)
+
+
+def _facts(state: State) -> State:
+    """The state without what every tick changes: the ticks themselves bring that back."""
+    return replace(state, last_price=0, time_us=0, cursor="", high=0, trail=0)

@@ -1,0 +1,45 @@
+"""What a runner's /metrics shows."""
+
+from algo_engine.state import position
+from algo_redis.ticks import TickReader
+
+from algo_runner.market import Market
+from algo_runner.metrics import Sample, age_seconds, process_samples
+from algo_runner.session import Session
+
+
+def samples(session: Session, reader: TickReader, market: Market, started: float) -> list[Sample]:
+    """All figures; `started` in seconds since the epoch."""
+    counters = session.counters
+    ignored = counters.ignored_ticks + market.misstamped
+    age = age_seconds(session.last.received_us)
+    return [
+        _counter("ticks_total", "Ticks read.", reader.ticks),
+        _counter("ticks_garbled_total", "Stream entries that are no tick.", reader.garbled),
+        _counter("ticks_ignored_total", "Ticks without a price or outside the session.", ignored),
+        _counter("tick_gaps_total", "Times that ticks may have been missed.", reader.gaps),
+        _counter("reconnects_total", "Reconnections of the tick reader.", reader.reconnects),
+        _counter("commits_total", "Journal commits.", counters.commits),
+        _counter("commit_retries_total", "Commits repeated: Redis was away.", counters.commit_retries),
+        _gauge("last_tick_age_seconds", "Age of the newest tick; -1 before the first.", age),
+        _gauge("position", "Shares held.", position(session.state)),
+        *(
+            Sample(
+                "algo_runner_order_requests_total",
+                "Requests to the broker by outcome.",
+                "counter",
+                count,
+                f'operation="{operation}",outcome="{outcome}"',
+            )
+            for (operation, outcome), count in sorted(counters.requests.items())
+        ),
+        *process_samples(started),
+    ]
+
+
+def _counter(name: str, help_text: str, value: float) -> Sample:
+    return Sample(f"algo_runner_{name}", help_text, "counter", value)
+
+
+def _gauge(name: str, help_text: str, value: float) -> Sample:
+    return Sample(f"algo_runner_{name}", help_text, "gauge", value)
