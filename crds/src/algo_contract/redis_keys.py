@@ -63,3 +63,9 @@ def feed_clock(feed: str) -> str:
 def feed_heartbeat(feed: str) -> str:
     """Wall-clock time at which a feed last showed life, as text. redis-ticks."""
     return f"feed:{feed}:heartbeat"
+
+
+def feed_name(namespace_name: str) -> str:
+    """The id of the account NAMESPACE/NAME, as text; the operator writes, `algo-feed publish`
+    reads. redis-ticks."""
+    return f"feed:names:{{{namespace_name}}}"
