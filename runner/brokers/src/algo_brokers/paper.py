@@ -1,14 +1,14 @@
 """The paper broker: the engine's paper book, kept in Redis as `strategy:{id}:paper`.
 
 As a real broker's, the book outlives the process that trades on it: a hash of tag → row, and the
-id of the last tick that changed it. Every event is written by one script that checks the fence,
+last tick that changed it. Every event is written by one script that checks the fence,
 and `place` takes a tag once, so nothing here can double.
 """
 
 import asyncio
 import json
 import time
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -23,7 +23,27 @@ from algo_redis.script import Script
 
 from algo_brokers.errors import DeniedLocally, Rejected
 
-CURSOR: Final = "cursor"
+LAST_TICK: Final = "last_tick"
+
+
+@dataclass(frozen=True, slots=True)
+class TickMark:
+    """A tick's id in its stream, price in paise and exchange time in µs."""
+
+    cursor: str
+    price: int
+    time_us: int
+
+    def text(self) -> str:
+        """As the book's hash holds it."""
+        return f"{self.cursor} {self.price} {self.time_us}"
+
+    @staticmethod
+    def read(text: str) -> "TickMark":
+        """From the book's hash."""
+        cursor, price, time_us = text.split(" ")
+        return TickMark(cursor, int(price), int(time_us))
+
 
 WRITE: Final = Script("""
 local epoch, start = tonumber(ARGV[1]), tonumber(ARGV[2])
@@ -57,8 +77,8 @@ class PaperBroker:
         self._token: Final = token
         self._slippage_bps: Final = slippage_bps
         self.book = PaperBook(slippage_bps=slippage_bps)
-        self.cursor = ""
-        """Id of the last tick that changed the book; empty before."""
+        self.last_tick: TickMark | None = None
+        """The last tick that changed the book; None before."""
 
         self.last_price = 0
         """Paise: what a market order is filled at. The session sets it with every tick."""
@@ -75,7 +95,8 @@ class PaperBroker:
                 break
             except RedisUnavailable:
                 continue
-        self.cursor = fields.pop(CURSOR, "")
+        mark = fields.pop(LAST_TICK, "")
+        self.last_tick = TickMark.read(mark) if mark else None
         orders = [_read_order(text) for text in fields.values()]
         orders.sort(key=lambda entry: entry[0])
         book = {order.row.tag: order for _, order in orders}
@@ -128,17 +149,17 @@ class PaperBroker:
         """The whole book. See `port.Broker`."""
         return [order.row for order in self.book.orders.values()]
 
-    async def trade(self, price: int, cursor: str) -> list[OrderRow]:
+    async def trade(self, tick: TickMark) -> list[OrderRow]:
         """Lets a tick fill what it touches; the rows it changed, durable already.
 
         Raises:
             RedisRefused: the fence is held by a newer runner.
         """
-        self.last_price = price
+        self.last_price = tick.price
         before = self.book
-        while (after := paper.trade(self.book, price)) is not self.book:
+        while (after := paper.trade(self.book, tick.price)) is not self.book:
             try:
-                await self._write(after, cursor=cursor)
+                await self._write(after, tick=tick)
                 self.book = after
             except RedisUnavailable:
                 await self.load()
@@ -158,18 +179,18 @@ class PaperBroker:
             return after.orders[tag].row
 
     async def _write(
-        self, after: PaperBook, *, cursor: str = "", new: str = "", deadline: int = 0
+        self, after: PaperBook, *, tick: TickMark | None = None, new: str = "", deadline: int = 0
     ) -> str:
         pairs: list[Argument] = []
         for number, (tag, order) in enumerate(after.orders.items()):
             if self.book.orders.get(tag) != order:
                 pairs += [tag, _order_text(number, order)]
-        if cursor:
-            pairs += [CURSOR, cursor]
+        if tick is not None:
+            pairs += [LAST_TICK, tick.text()]
         args: list[Argument] = [*self._token, new, deadline, *pairs]
         reply: str = await self._redis.run(WRITE, keys=self._keys, args=args)
-        if cursor:
-            self.cursor = cursor
+        if tick is not None:
+            self.last_tick = tick
         return reply
 
     async def _wait_past(self, deadline: int) -> str:

@@ -62,6 +62,12 @@ def entry_ends_us(state: State, day: Assignment) -> int:
     return min(grace_end_us(state, day) + 1, sell_us(state, day))
 
 
+def ends_entry(state: State, day: Assignment, time_us: int) -> bool:
+    """Whether a resting entry had ended when a tick at `time_us` came: where ticks are the clock,
+    it is cancelled before that tick can fill it."""
+    return entry_is_live(state) and time_us >= entry_ends_us(state, day)
+
+
 def decide(state: State, day: Assignment, moment: Moment) -> Decision:
     """The decision that this moment calls for, if any."""
     if is_exiting(state):

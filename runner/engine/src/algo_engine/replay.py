@@ -6,7 +6,19 @@ from dataclasses import dataclass, replace
 
 from algo_contract.assignment import Assignment
 from algo_engine import paper
-from algo_engine.events import Answered, Cancel, Event, Modify, Place, Seen, SessionEnd, Tell, Tick
+from algo_engine.decisions import ends_entry
+from algo_engine.events import (
+    Answered,
+    Cancel,
+    Event,
+    Modify,
+    Place,
+    Seen,
+    SessionEnd,
+    Tell,
+    Tick,
+    Timer,
+)
 from algo_engine.paper import PaperBook
 from algo_engine.state import State
 from algo_engine.step import step
@@ -94,7 +106,14 @@ class _Run:
 
     def tick(self, price: int, time_us: int) -> None:
         """The book fills first, as an exchange does; then the engine decides."""
-        self._to_book(paper.trade(self.book, price), at=time_us)
+        if ends_entry(self.state, self.day, time_us):
+            self._feed(Timer(time_us), price)
+        rows = paper.changed_rows(self.book, book := paper.trade(self.book, price))
+        self.book = book
+        for row in rows:
+            now_us = max(time_us, self.state.time_us)
+            self.state = replace(self.state, last_price=price, time_us=now_us)
+            self._feed(Seen(row), price)
         self._feed(Tick(price, time_us), price)
 
     def end(self, price: int, time_us: int) -> None:
@@ -102,13 +121,6 @@ class _Run:
         if time_us:
             self._feed(Tick(price, time_us), price)
         self._feed(SessionEnd(), price)
-
-    def _to_book(self, book: PaperBook, *, at: int) -> None:
-        rows = paper.changed_rows(self.book, book)
-        self.book = book
-        for row in rows:
-            self.state = replace(self.state, time_us=max(at, self.state.time_us))
-            self._feed(Seen(row), 0)
 
     def _feed(self, event: Event, price: int) -> None:
         queue = [event]

@@ -22,6 +22,11 @@ from algo_engine.state import (
 from algo_engine.work import order_of, with_order
 
 EXIT_RETRY_US = SECOND_US
+MAX_PROMPT_EXITS = 5
+"""Exit attempts that, never having been sent, are followed by the next at once."""
+
+MAX_ENTRIES = 5
+"""Entry attempts that may fail to be sent before the day is given up."""
 
 Report = tuple[State, list[Action]]
 
@@ -126,14 +131,18 @@ def _sold(state: State, order: Order) -> Report:
 
 
 def _refused(state: State, order: Order, message: str) -> Report:
-    """A refused entry is final for the day; a refused resting stop leaves the runner to guard
-    alone; a refused exit is tried again."""
-    if order.leg == "entry":
+    """A refused entry is final for the day, one that was never sent may be tried again; a refused
+    resting stop leaves the runner to guard alone; a refused exit is tried again."""
+    if order.leg == "entry" and (order.status == "REJECTED" or order.attempt >= MAX_ENTRIES):
         return _not_bought(state, "refused", message)
     note = Tell("OrderRefused", _about(order, message), is_warning=True)
-    if order.is_stop and not is_exiting(state):
+    if order.leg == "entry":
+        return state, [note]
+    if order.is_stop and order.status == "REJECTED" and not is_exiting(state):
         return replace(state, resting_refused=True, refusal=message), [note]
-    return replace(state, refusal=message, exit_retry_us=state.time_us + EXIT_RETRY_US), [note]
+    at_once = order.status == "DENIED" and order.attempt <= MAX_PROMPT_EXITS
+    retry_us = state.time_us + (0 if at_once else EXIT_RETRY_US)
+    return replace(state, refusal=message, exit_retry_us=retry_us), [note]
 
 
 def _not_bought(state: State, reason: Reason, message: str) -> Report:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from algo_contract.assignment import Protection, Strategy
-from algo_contract.ids import order_tag
+from algo_contract.ids import Leg, order_tag
 from algo_contract.states import OWNER_REASONS, Execution, Reason
 from algo_engine.orders import Order
 
@@ -105,8 +105,9 @@ def is_flat(state: State) -> bool:
 
 
 def entry_is_final(state: State) -> bool:
-    """No (further) entry can be made today."""
-    return state.skip_reason is not None or state.entry is not None or is_exiting(state)
+    """No (further) entry can be made today. One that was never sent is none."""
+    is_made = state.entry is not None and state.entry.status != "DENIED"
+    return state.skip_reason is not None or is_made or is_exiting(state)
 
 
 def is_done(state: State) -> bool:
@@ -145,7 +146,8 @@ def protection(state: State) -> Protection:
     return "resting" if resting is not None and resting.status == "TRIGGER_PENDING" else "runner"
 
 
-def next_exit_tag(state: State) -> tuple[str, int]:
-    """The tag and the number of the next exit attempt."""
-    attempt = max((order.attempt for order in state.exits), default=0) + 1
-    return order_tag(state.strategy.uid, state.trading_day, "exit", attempt), attempt
+def next_attempt(state: State, leg: Leg) -> tuple[str, int]:
+    """The tag and the number of a leg's next attempt."""
+    made = state.exits if leg == "exit" else ([state.entry] if state.entry else [])
+    attempt = max((order.attempt for order in made), default=0) + 1
+    return order_tag(state.strategy.uid, state.trading_day, leg, attempt), attempt

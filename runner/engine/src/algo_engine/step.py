@@ -4,7 +4,6 @@ from dataclasses import replace
 from typing import assert_never
 
 from algo_contract.assignment import Assignment
-from algo_contract.ids import order_tag
 from algo_contract.money import rupee_text
 from algo_contract.states import OWNER_REASONS, Reason, sentence
 from algo_engine.decisions import (
@@ -32,7 +31,7 @@ from algo_engine.events import (
 )
 from algo_engine.orders import Order, Terms
 from algo_engine.reports import answered, seen
-from algo_engine.state import State, is_flat
+from algo_engine.state import State, is_flat, next_attempt
 from algo_engine.work import missing_requests, note_request
 
 Step = tuple[State, list[Action]]
@@ -105,8 +104,10 @@ def _entry_order(state: State) -> Order:
         if limit is None
         else Terms(type="LIMIT", quantity=strategy.quantity, price=limit)
     )
-    tag = order_tag(strategy.uid, state.trading_day, "entry", 1)
-    return Order(tag=tag, leg="entry", attempt=1, side="BUY", terms=terms, time_us=state.time_us)
+    tag, attempt = next_attempt(state, "entry")
+    return Order(
+        tag=tag, leg="entry", attempt=attempt, side="BUY", terms=terms, time_us=state.time_us
+    )
 
 
 def _skipped(state: State, reason: Reason) -> tuple[State, list[Action]]:

@@ -16,6 +16,7 @@ from algo_engine.state import (
     is_exiting,
     position,
 )
+from algo_engine.work import wants_resting_stop
 
 NEVER: Final = 1 << 62
 
@@ -47,6 +48,8 @@ def watch(state: State, day: Assignment, book: PaperBook | None) -> Watch:
         at_us = sell_us(state, day)
         if state.strategy.trailing_bps is not None:
             high = min(high, state.high + 1)
+        if wants_resting_stop(state):
+            at_us = min(at_us, state.exit_retry_us)
     if entry_is_live(state):
         at_us = entry_ends_us(state, day)
     elif not entry_is_final(state):

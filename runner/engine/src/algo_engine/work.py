@@ -17,7 +17,7 @@ from algo_engine.state import (
     entry_is_live,
     is_exiting,
     live_exit,
-    next_exit_tag,
+    next_attempt,
     position,
     sold,
 )
@@ -42,6 +42,18 @@ def missing_requests(state: State, day: Assignment) -> list[Request]:
     if exit_request is not None:
         requests.append(exit_request)
     return requests
+
+
+def wants_resting_stop(state: State) -> bool:
+    """Shares are held and no stop rests, though the broker would take one."""
+    lost = sum(order.status != "DENIED" for order in state.exits)
+    return (
+        position(state) > 0
+        and live_exit(state) is None
+        and not is_exiting(state)
+        and not state.resting_refused
+        and lost < MAX_RESTING_STOPS
+    )
 
 
 def note_request(state: State, request: Request) -> State:
@@ -118,7 +130,7 @@ def _guard_request(state: State, day: Assignment) -> Request | None:
         return Cancel(resting.tag) if resting is not None and resting.working is None else None
     trigger = resting_trigger(state, day.tick_bands)
     if resting is None:
-        if state.resting_refused or len(state.exits) >= MAX_RESTING_STOPS:
+        if not wants_resting_stop(state):
             return None
         return _new_exit(state, Terms(type="STOP_MARKET", quantity=held, trigger_price=trigger))
     wanted = Terms(type="STOP_MARKET", quantity=resting.filled + held, trigger_price=trigger)
@@ -144,7 +156,7 @@ def _is_worth_moving(state: State, resting: Order, trigger: int) -> bool:
 def _new_exit(state: State, terms: Terms) -> Place | None:
     if state.time_us < state.exit_retry_us:
         return None
-    tag, attempt = next_exit_tag(state)
+    tag, attempt = next_attempt(state, "exit")
     assert sold(state) + terms.quantity <= (state.entry.filled if state.entry else 0)
     return Place(
         Order(tag=tag, leg="exit", attempt=attempt, side="SELL", terms=terms, time_us=state.time_us)

@@ -1,6 +1,7 @@
 """The tick loop: reads the strategy's stream and hands over the ticks that can change something."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,6 +10,7 @@ from algo_contract.assignment import Assignment
 from algo_engine.events import SessionEnd, Tick
 from algo_redis.errors import RedisError
 from algo_redis.held import HeldConnection
+from algo_redis.ticks import Tick as StreamTick
 from algo_redis.ticks import TickReader
 
 from algo_runner.session import LATE_US, Session
@@ -37,14 +39,14 @@ async def follow(session: Session, reader: TickReader, market: Market, feed: Hel
         closed = await _feed_has_closed(session.day, feed)
         ticks = await reader.read(block_ms=50 if closed else BLOCK_MS)
         if ticks:
-            await _take(session, market, ticks)
+            await take(session, market, ticks)
         elif closed:
             market.ended = True
             await session.handle(SessionEnd(), kind="session_end")
 
 
-async def _take(
-    session: Session, market: Market, ticks: list[tuple[bytes, int, int, int, int, int]]
+async def take(
+    session: Session, market: Market, ticks: Sequence[StreamTick]
 ) -> None:
     """One batch. The loop body is the hot path: three comparisons for almost every tick."""
     is_wall = session.day.clock == "Wall"

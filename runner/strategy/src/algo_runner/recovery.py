@@ -6,6 +6,7 @@ from dataclasses import replace
 from algo_contract.assignment import Assignment
 from algo_contract.ids import Leg, order_tag
 from algo_engine.orders import Order, OrderRow, Side
+from algo_engine.reports import MAX_ENTRIES
 from algo_engine.state import State, is_done
 
 from algo_runner.snapshot import read_snapshot
@@ -39,21 +40,22 @@ def _with_unknown_rows(state: State, rows: list[OrderRow]) -> State:
     """Adds the orders that the book has under our tags and the state does not know."""
     known = {row.tag: row for row in rows}
     if state.entry is None:
-        entry = _found(state, known, leg="entry", attempt=1, side="BUY")
-        state = replace(state, entry=entry)
+        attempts = range(1, MAX_ENTRIES + 1)
+        found = (_found(state, known, leg="entry", attempt=n, side="BUY") for n in attempts)
+        state = replace(state, entry=next((order for order in found if order), None))
     have = {order.attempt for order in state.exits}
-    found = [
+    exits = [
         order
         for attempt in range(1, MAX_ATTEMPTS + 1)
         if attempt not in have
         and (order := _found(state, known, leg="exit", attempt=attempt, side="SELL")) is not None
     ]
-    if not found:
+    if not exits:
         return state
-    exits = tuple(sorted((*state.exits, *found), key=lambda order: order.attempt))
-    left = any(not order.is_stop for order in found)
-    reason = state.exit_reason or ("exited" if left else None)
-    return replace(state, exits=exits, exit_reason=reason)
+    has_left = any(not order.is_stop for order in exits)
+    reason = state.exit_reason or ("exited" if has_left else None)
+    every = sorted((*state.exits, *exits), key=lambda order: order.attempt)
+    return replace(state, exits=tuple(every), exit_reason=reason)
 
 
 def _found(

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from algo_brokers.paper import PaperBroker
 from algo_contract import redis_keys, streams
 from algo_contract.assignment import METRICS_PORT, Assignment, RedisServer
 from algo_engine.events import Edited, SessionEnd, Timer
@@ -18,11 +17,10 @@ from algo_redis.ticks import TickReader
 
 from algo_runner.commands import next_commands
 from algo_runner.errors import Misconfigured, RunnerError
-from algo_runner.journal import Journal
 from algo_runner.log import log
 from algo_runner.market import Market, follow
 from algo_runner.metrics import Pages, serve
-from algo_runner.recovery import recovered_state
+from algo_runner.opening import first_tick_id, open_session
 from algo_runner.secret import load_assignment, load_redis
 from algo_runner.session import Session
 from algo_runner.telemetry import samples
@@ -85,31 +83,13 @@ async def run(folder: Path, *, port: int = METRICS_PORT) -> None:
 async def _start(
     folder: Path, day: Assignment, state_server: RedisServer, ticks_server: RedisServer
 ) -> Runner:
-    """Takes the fence, recovers the state and settles what an earlier process left open."""
     name = day.strategy.id
     state_redis = HeldConnection(state_server, name=name, on_retry=_say)
-    token = (day.epoch, await _server_time_us(state_redis))
-    journal = Journal(redis=state_redis, strategy_id=name, token=token)
-    await journal.take()
-    broker = PaperBroker(
-        state_redis, strategy_id=name, token=token, slippage_bps=day.slippage_bps
-    )
-    await broker.load()
-    try:
-        state = recovered_state(day, await journal.last_state(), await broker.orders())
-    except ValueError as error:
-        raise Misconfigured(str(error)) from error
-    session = Session(day=day, journal=journal, broker=broker, state=state)
-    await session.resume(kind="started")
-    await session.handle(Edited(day.strategy), kind="edited")
-    after = max(state.cursor, broker.cursor, key=_stream_place)
+    session = await open_session(day, state_redis)
     stream = redis_keys.ticks(day.feed, day.strategy.exchange, day.strategy.symbol)
+    after = first_tick_id(session, now_ms=time.time_ns() // 1_000_000)
     reader = TickReader(
-        ticks_server,
-        stream,
-        name=f"{name}-ticks",
-        after=_first_id(day, after).encode(),
-        on_retry=_say,
+        ticks_server, stream, name=f"{name}-ticks", after=after.encode(), on_retry=_say
     )
     log("runner_started", strategy=name, trading_day=day.session.trading_day, epoch=day.epoch)
     return Runner(
@@ -219,15 +199,6 @@ def _reloaded(runner: Runner, known: Assignment) -> Assignment:
     return day if is_same_day and day.strategy.uid == known.strategy.uid else known
 
 
-async def _server_time_us(redis: HeldConnection) -> int:
-    while True:
-        try:
-            seconds, micros = await redis.call("TIME")
-            return int(seconds) * 1_000_000 + int(micros)
-        except RedisUnavailable:
-            continue
-
-
 async def _first_of(task: "asyncio.Future[Any]", stopping: asyncio.Event) -> None:
     """Waits until the task is done or the process is told to stop."""
     stop = asyncio.ensure_future(stopping.wait())
@@ -244,19 +215,6 @@ async def _ended(working: "asyncio.Future[None]") -> None:
     except BaseExceptionGroup as group:
         known = group.subgroup(RunnerError)
         raise (known or group).exceptions[0] from group
-
-
-def _first_id(day: Assignment, after: str) -> str:
-    """Where to start reading: behind what is known, else at the stream's first tick of the day.
-    Under the wall clock that is now less the age at which a tick may still decide."""
-    if after not in ("0", "0-0") or day.clock == "Feed":
-        return after if after != "0" else "0-0"
-    return f"{time.time_ns() // 1_000_000 - 2000}-0"
-
-
-def _stream_place(cursor: str) -> tuple[int, int]:
-    milliseconds, _, sequence = (cursor or "0-0").partition("-")
-    return int(milliseconds), int(sequence or 0)
 
 
 def _say(error: RedisError, delay: float) -> None:

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from algo_brokers.errors import BrokerError, DeniedLocally, Rejected
-from algo_brokers.paper import PaperBroker
+from algo_brokers.paper import PaperBroker, TickMark
 from algo_contract.assignment import Assignment
+from algo_engine.decisions import ends_entry
 from algo_engine.events import (
     Action,
     Answered,
@@ -26,10 +27,11 @@ from algo_engine.events import (
     Seen,
     Tell,
     Tick,
+    Timer,
 )
 from algo_engine.orders import Operation
 from algo_engine.pricing import stop_in_force
-from algo_engine.state import State, is_done, position
+from algo_engine.state import State, entry_is_final, is_done, position
 from algo_engine.step import step
 from algo_engine.watch import Watch, watch
 from algo_redis.errors import RedisUnavailable
@@ -86,10 +88,21 @@ class Session:
     async def resume(self, *, kind: str) -> None:
         """Settles with the book whatever an earlier process left open, then carries on."""
         async with self.lock:
+            mark = self.broker.last_tick
+            if mark is not None and stream_place(mark.cursor) > stream_place(self.state.cursor):
+                self._stand_at(mark.price, mark.time_us, mark.cursor)
             self.broker.last_price = self.state.last_price
             for event in self._left_open():
                 await self._handle(event, kind=kind)
-            await self._handle(Resumed(), kind=kind, is_durable=True)
+            await self._handle(self._resumption(), kind=kind, is_durable=True)
+
+    def _resumption(self) -> Event:
+        """Recorded ticks do not age: the last one is thought over anew where nothing was bought
+        on it yet, so that an entry which died on its way is made at the same price."""
+        state = self.state
+        if self.day.clock == "Feed" and state.last_price > 0 and not entry_is_final(state):
+            return Tick(state.last_price, state.time_us, state.cursor)
+        return Resumed()
 
     async def tick(self, tick: Tick) -> bool:
         """A tick that may matter: the book fills first, as an exchange does, then the engine.
@@ -101,9 +114,10 @@ class Session:
             self.counters.ignored_ticks += 1
             return False
         async with self.lock:
-            for row in await self.broker.trade(tick.price, tick.cursor):
-                now = max(tick.time_us, self.state.time_us)
-                self.state = replace(self.state, time_us=now, cursor=tick.cursor)
+            if ends_entry(self.state, self.day, tick.time_us):
+                await self._handle(Timer(tick.time_us), kind="entry_ended")
+            for row in await self.broker.trade(TickMark(tick.cursor, tick.price, tick.time_us)):
+                self._stand_at(tick.price, tick.time_us, tick.cursor)
                 await self._handle(Seen(row), kind="filled")
             await self._handle(tick, kind="tick")
         return True
@@ -124,15 +138,14 @@ class Session:
 
     def _catch_up(self) -> None:
         """Takes over the newest tick where the engine did not need to see it."""
-        if self.last.price == 0 or _place(self.last.cursor) <= _place(self.state.cursor):
+        if self.last.price == 0 or stream_place(self.last.cursor) <= stream_place(self.state.cursor):
             return
         self.broker.last_price = self.last.price
-        self.state = replace(
-            self.state,
-            last_price=self.last.price,
-            time_us=max(self.last.time_us, self.state.time_us),
-            cursor=self.last.cursor,
-        )
+        self._stand_at(self.last.price, self.last.time_us, self.last.cursor)
+
+    def _stand_at(self, price: int, time_us: int, cursor: str) -> None:
+        now_us = max(time_us, self.state.time_us)
+        self.state = replace(self.state, last_price=price, time_us=now_us, cursor=cursor)
 
     async def _handle(self, event: Event, *, kind: str, is_durable: bool = False) -> None:
         queue: list[Event] = [event]
@@ -230,8 +243,9 @@ def _outcome(error: BrokerError) -> Outcome:
     return "rejected" if isinstance(error, Rejected) else "unresolved"
 
 
-def _place(cursor: str) -> tuple[int, int]:
-    milliseconds, _, sequence = cursor.partition("-")
+def stream_place(cursor: str) -> tuple[int, int]:
+    """A stream id as numbers that sort; an empty one comes first."""
+    milliseconds, _, sequence = (cursor or "0-0").partition("-")
     return int(milliseconds), int(sequence or 0)
 
 

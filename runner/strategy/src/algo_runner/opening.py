@@ -1,0 +1,57 @@
+"""Opening a session: take the fence, recover the state, settle what an earlier process left open."""
+
+from typing import Final
+
+from algo_brokers.paper import PaperBroker
+from algo_contract.assignment import Assignment
+from algo_engine.events import Edited
+from algo_redis.errors import RedisUnavailable
+from algo_redis.held import HeldConnection
+
+from algo_runner.errors import Misconfigured
+from algo_runner.journal import Journal
+from algo_runner.recovery import recovered_state
+from algo_runner.session import LATE_US, Session, stream_place
+
+STREAM_START: Final = "0-0"
+
+
+async def open_session(day: Assignment, redis: HeldConnection) -> Session:
+    """A session that owns its strategy and carries on where the last one stopped.
+
+    Raises:
+        Fenced: a newer runner holds the strategy.
+        Misconfigured: the journal is not of this release.
+    """
+    token = (day.epoch, await _server_time_us(redis))
+    journal = Journal(redis=redis, strategy_id=day.strategy.id, token=token)
+    await journal.take()
+    broker = PaperBroker(
+        redis, strategy_id=day.strategy.id, token=token, slippage_bps=day.slippage_bps
+    )
+    await broker.load()
+    try:
+        state = recovered_state(day, await journal.last_state(), await broker.orders())
+    except ValueError as error:
+        raise Misconfigured(str(error)) from error
+    session = Session(day=day, journal=journal, broker=broker, state=state)
+    await session.resume(kind="started")
+    await session.handle(Edited(day.strategy), kind="edited")
+    return session
+
+
+def first_tick_id(session: Session, *, now_ms: int) -> str:
+    """Behind which id to read on: the last tick that left a trace in journal or book, for a recorded day else its
+    start, under the wall clock else now less the age at which a tick may still decide."""
+    if stream_place(session.state.cursor) > (0, 0):
+        return session.state.cursor
+    return STREAM_START if session.day.clock == "Feed" else f"{now_ms - LATE_US // 1000}-0"
+
+
+async def _server_time_us(redis: HeldConnection) -> int:
+    while True:
+        try:
+            seconds, micros = await redis.call("TIME")
+            return int(seconds) * 1_000_000 + int(micros)
+        except RedisUnavailable:
+            continue
