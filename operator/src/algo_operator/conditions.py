@@ -1,0 +1,190 @@
+"""The conditions of a strategy: a reason and a sentence that a stranger understands. Pure."""
+
+from typing import Any, Final, NamedTuple
+
+from algo_contract.sessions import ist_datetime
+from algo_contract.states import sentence
+
+from algo_operator.clock import timestamp
+from algo_operator.model.facts import Observed
+from algo_operator.model.schedule import SECOND, Day
+from algo_operator.model.problems import Problem
+from algo_operator.settings import Settings
+
+FEED_SILENT_US: Final = 15 * SECOND
+
+
+class Verdict(NamedTuple):
+    """One condition's status, reason and sentence."""
+
+    status: str
+    reason: str
+    message: str
+
+
+def conditions(
+    seen: Observed, day: Day, problem: Problem | None, *, settings: Settings, wanted: bool, failed: bool
+) -> list[dict[str, Any]]:
+    """All conditions; a transition time changes only when the status flips."""
+    verdicts = {
+        "Ready": _ready(seen, day, problem, settings=settings, wanted=wanted, failed=failed),
+        "CredentialsReady": _credentials(seen),
+        "EgressReady": Verdict("True", "NotNeeded", "Paper trading sends nothing to a broker."),
+        "FeedHealthy": _feed(seen),
+        "Protected": _protected(seen),
+    }
+    return merge(seen.wish.status.get("conditions"), verdicts, seen.wish.generation, seen.wall_us)
+
+
+def merge(
+    current: list[dict[str, Any]] | None, verdicts: dict[str, Verdict], generation: int, now_us: int
+) -> list[dict[str, Any]]:
+    """The conditions with their transition times."""
+    known = {condition["type"]: condition for condition in current or []}
+    rows: list[dict[str, Any]] = []
+    for kind, verdict in verdicts.items():
+        old = known.get(kind)
+        flipped = old is None or old["status"] != verdict.status
+        rows.append(
+            {
+                "type": kind,
+                "status": verdict.status,
+                "reason": verdict.reason,
+                "message": verdict.message[:1024],
+                "lastTransitionTime": timestamp(now_us) if flipped or old is None else old["lastTransitionTime"],
+                "observedGeneration": generation,
+            }
+        )
+    return rows
+
+
+def _ready(
+    seen: Observed, day: Day, problem: Problem | None, *, settings: Settings, wanted: bool, failed: bool
+) -> Verdict:
+    if not seen.runner_known:
+        return Verdict(
+            "False",
+            "RedisUnavailable",
+            "Redis does not answer, so what the runner did is not known. Nothing is started, removed or let go "
+            "until it answers; orders resting at the broker stay.",
+        )
+    if seen.deleting:
+        return _deleting(seen, settings)
+    if problem is not None:
+        return Verdict("False", problem.reason, problem.sentence)
+    if failed:
+        return _failed(seen)
+    if seen.pod is not None:
+        return _pod(seen)
+    if wanted and seen.last_error is not None:
+        return Verdict("False", seen.last_error.reason, seen.last_error.message)
+    if wanted:
+        return Verdict("False", "PodPending", "The runner pod is being created.")
+    return _idle(seen, day)
+
+
+def _deleting(seen: Observed, settings: Settings) -> Verdict:
+    if not seen.at_risk:
+        return Verdict("False", "Deleting", "The strategy is being deleted; it holds nothing.")
+    held = seen.runner.position if seen.runner is not None else seen.wish.status.get("position", 0)
+    waited = seen.wall_us - (seen.wish.deleted_us or seen.wall_us)
+    if waited > settings.stuck_deletion_seconds * SECOND:
+        return Verdict(
+            "False",
+            "DeletionStuck",
+            f"The strategy is being deleted, but {held} shares could not be sold yet. It stays until they are. "
+            "To let it go all the same and leave orders and shares as they are, set the annotation "
+            "algotrading.io/abandon-position to your name or a ticket.",
+        )
+    return Verdict("False", "Flattening", f"The strategy is being deleted: {held} shares are sold first.")
+
+
+def _failed(seen: Observed) -> Verdict:
+    reason = seen.runner.reason if seen.runner is not None else str(seen.wish.status.get("reason") or "")
+    day = seen.runner.trading_day if seen.runner is not None else seen.wish.status.get("tradingDay")
+    return Verdict(
+        "False",
+        "Failed",
+        f"{sentence(reason) or 'The trade failed.'} A person must look at it; then set the annotation "
+        f"algotrading.io/resolved to {day} to let the strategy trade again.",
+    )
+
+
+def _pod(seen: Observed) -> Verdict:
+    pod = seen.pod
+    if pod is None:
+        raise AssertionError
+    if not pod.ours:
+        return Verdict(
+            "False",
+            "PodNameTaken",
+            f"A pod named {pod.name} exists that belongs to something else. Delete it or rename the strategy.",
+        )
+    if pod.trouble is not None:
+        return Verdict("False", pod.trouble.reason, pod.trouble.message)
+    if pod.leaving:
+        return Verdict("False", "PodPending", f"The runner pod {pod.name} is ending.")
+    if not pod.ready:
+        return Verdict("False", "PodPending", f"The runner pod {pod.name} is starting.")
+    return Verdict("True", "Running", f"The runner pod {pod.name} is at work.")
+
+
+def _idle(seen: Observed, day: Day) -> Verdict:
+    if seen.wish.desired == "Stopped":
+        return Verdict("False", "Stopped", "The owner stopped the strategy. Set desiredState to Active to trade.")
+    runner = seen.runner
+    if runner is not None and seen.done_today:
+        return Verdict("True", "DoneForToday", f"Done for {runner.trading_day}. {sentence(runner.reason)}".strip())
+    if seen.now_us is None:
+        return Verdict("True", "WaitingForFeed", "Waits for the feed's recorded day to begin.")
+    if day.next_run_us is None:
+        if seen.clock == "Feed":
+            return Verdict("True", "NotToday", "The strategy does not trade on the feed's day.")
+        return Verdict("False", "Finished", "No trading day is left: endDate has passed.")
+    when = ist_datetime(day.next_run_us).strftime("%a %d %b %Y at %H:%M:%S")
+    missed = f"{sentence('missed')} " if day.missed else ""
+    return Verdict("True", "Scheduled", f"{missed}The runner pod is due on {when} (IST).")
+
+
+def _credentials(seen: Observed) -> Verdict:
+    spec = seen.wish.spec
+    if spec is not None and spec.mode == "Live":
+        return Verdict("False", "LiveNotAvailable", "Live trading is not available in this release.")
+    return Verdict("True", "NotNeeded", "Paper trading needs no broker session.")
+
+
+def _feed(seen: Observed) -> Verdict:
+    spec, feed = seen.wish.spec, seen.feed
+    if spec is not None and not feed.knows_symbol:
+        return Verdict(
+            "False",
+            "SymbolUnknown",
+            f"The price feed ({seen.feed_id}) has no {spec.exchange}:{spec.symbol}. Check symbol and exchange.",
+        )
+    if seen.pod is None:
+        return Verdict("Unknown", "NotInSession", "Prices are watched only while a runner pod exists.")
+    if feed.heartbeat_us is None:
+        return Verdict("False", "NoFeed", f"The price feed ({seen.feed_id}) has not reported yet.")
+    if seen.wall_us - feed.heartbeat_us > FEED_SILENT_US:
+        return Verdict("False", "FeedSilent", f"The price feed ({seen.feed_id}) has stopped reporting.")
+    return Verdict("True", "FeedReports", f"The price feed ({seen.feed_id}) reports.")
+
+
+def _protected(seen: Observed) -> Verdict:
+    if not seen.at_risk:
+        return Verdict("True", "NoPosition", "There is no position to protect.")
+    if seen.runner is None:
+        return Verdict("Unknown", "StateUnknown", "The runner's state cannot be read.")
+    match seen.runner.protection:
+        case "resting":
+            return Verdict("True", "RestingStop", "A stop-loss order rests at the broker.")
+        case "exiting":
+            return Verdict("True", "Exiting", "An exit order is at work.")
+        case "runner" if seen.silent or seen.pod is None or not seen.pod.ready:
+            return Verdict("False", "RunnerSilent", "Only the runner guards the stop, and it does not report.")
+        case "runner":
+            return Verdict("True", "RunnerStop", "The runner guards the stop on every tick.")
+        case "none" if seen.runner.position == 0:
+            return Verdict("True", "NoPosition", "Nothing is held yet: an order is on its way.")
+        case "none":
+            return Verdict("False", "Unprotected", "Shares are held and nothing guards them now.")

@@ -1,0 +1,68 @@
+"""What every pass is handed: ports and caches, built once in `wiring`."""
+
+from dataclasses import dataclass, field
+
+from algo_contract import names
+
+from algo_operator.clock import Clock
+from algo_operator.kube.client import Kube
+from algo_operator.kube.resources import Json
+from algo_operator.leadership import Leadership
+from algo_operator.mirror.live import Live
+from algo_operator.work_queue import Key, WorkQueue
+from algo_operator.redis_acl import RedisUsers
+from algo_operator.redis_links import RedisLinks
+from algo_operator.settings import Settings
+from algo_operator.watch.nodes import NodeHealth
+from algo_operator.watch.objects import Name, Objects
+
+
+@dataclass(slots=True, kw_only=True)
+class Context:
+    """The operator's ports and memory."""
+
+    settings: Settings
+    clock: Clock
+    kube: Kube
+    links: RedisLinks
+    users: RedisUsers
+    leadership: Leadership
+    queue: WorkQueue = field(default_factory=WorkQueue)
+    live: Live = field(default_factory=Live)
+    strategies: Objects = field(default_factory=Objects)
+    accounts: Objects = field(default_factory=Objects)
+    pods: Objects = field(default_factory=Objects)
+    namespaces: Objects = field(default_factory=Objects)
+    nodes: NodeHealth = field(default_factory=NodeHealth)
+
+    def tenant_of(self, namespace: str) -> str | None:
+        """The tenant a namespace belongs to; only tenants' namespaces are watched."""
+        body = self.namespaces.get(Name("", namespace))
+        if body is None:
+            return None
+        return (body["metadata"].get("labels") or {}).get(names.TENANT_LABEL)
+
+    def shared_account(self) -> Json | None:
+        """The platform's account whose feed serves all. A tenant cannot provide it."""
+        shared = [
+            body
+            for body in self.accounts.values()
+            if (body["spec"].get("feed") or {}).get("shared")
+            and self.tenant_of(body["metadata"]["namespace"]) is None
+        ]
+        return min(shared, key=lambda body: body["metadata"]["creationTimestamp"], default=None)
+
+
+def strategy_key(name: Name) -> Key:
+    """The queue's key of a strategy."""
+    return Key(names.STRATEGY_KIND, name.namespace, name.name)
+
+
+def account_key(namespace: str, name: str) -> Key:
+    """The queue's key of an account."""
+    return Key(names.ACCOUNT_KIND, namespace, name)
+
+
+def tenant_key(namespace: str) -> Key:
+    """The queue's key of a tenant namespace."""
+    return Key("Namespace", "", namespace)

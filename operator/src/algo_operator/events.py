@@ -1,0 +1,71 @@
+"""Kubernetes Events, so that `kubectl describe` reads as a story."""
+
+import hashlib
+import time
+from dataclasses import dataclass
+from typing import Any, Final
+
+import structlog
+
+from algo_operator import metrics
+from algo_operator.clock import timestamp
+from algo_operator.errors import AlreadyExists, OperatorError, Rejected
+from algo_operator.kube.client import Kube
+from algo_operator.kube.resources import EVENTS, Resource
+
+log: Any = structlog.get_logger(__name__)
+
+_LONGEST_NAME: Final = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """The object an Event is about."""
+
+    resource: Resource
+    namespace: str
+    name: str
+    uid: str
+
+
+async def post_event(
+    kube: Kube, subject: Subject, *, kind: str, reason: str, message: str, time_us: int, once: str = ""
+) -> None:
+    """Write an Event. The same `once` text is written once, whoever repeats it."""
+    unique = once or f"{time.time_ns()}/{reason}"
+    mark = hashlib.sha256(f"{subject.uid}/{unique}".encode()).hexdigest()[:16]
+    when = timestamp(time_us)
+    body = {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"name": f"{subject.name[:_LONGEST_NAME]}.{mark}", "namespace": subject.namespace},
+        "involvedObject": {
+            "apiVersion": subject.resource.api_version,
+            "kind": subject.resource.kind,
+            "namespace": subject.namespace,
+            "name": subject.name,
+            "uid": subject.uid,
+        },
+        "reason": reason[:128],
+        "message": message[:1024],
+        "type": kind if kind in {"Normal", "Warning"} else "Normal",
+        "source": {"component": "algo-operator"},
+        "firstTimestamp": when,
+        "lastTimestamp": when,
+        "count": 1,
+    }
+    try:
+        await kube.create(EVENTS, subject.namespace, body)
+        metrics.EVENTS_POSTED.labels(body["type"]).inc()
+    except AlreadyExists:
+        return
+    except Rejected as error:
+        log.warning("event_refused", reason=reason, error=str(error))
+
+
+async def tell(kube: Kube, subject: Subject, *, kind: str, reason: str, message: str, time_us: int) -> None:
+    """Write an Event of our own; a story lost must not hold up the trade."""
+    try:
+        await post_event(kube, subject, kind=kind, reason=reason, message=message, time_us=time_us)
+    except OperatorError as error:
+        log.warning("event_not_posted", reason=reason, error=str(error))

@@ -1,0 +1,1 @@
+"""What runners and feeds say in Redis, polled in pipelined batches."""

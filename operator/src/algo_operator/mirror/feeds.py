@@ -1,0 +1,91 @@
+"""Feeds: their clocks and heartbeats, what they do not know, and what strategies want of them."""
+
+from typing import Any
+
+import structlog
+from algo_contract import redis_keys
+from algo_contract.sessions import ist_datetime
+
+from algo_operator.conditions import FEED_SILENT_US
+from algo_operator.context import Context
+from algo_operator.mirror.live import Feed
+from algo_operator.work_queue import Priority
+from algo_operator.reading import read_account
+from algo_operator.redis_links import redis_errors
+
+log: Any = structlog.get_logger(__name__)
+
+
+def _feeds(context: Context) -> list[str]:
+    wanted = {feed for feed, _ in context.live.wants.values()}
+    return sorted({redis_keys.SHARED_FEED, *context.live.follows_feed.values(), *wanted})
+
+
+async def poll_feeds(context: Context) -> None:
+    """Read all feeds' clocks; a new day, a silence or unknown symbols wake their strategies."""
+    feeds = _feeds(context)
+    pipe = context.links.ticks.pipeline(transaction=False)
+    for feed in feeds:
+        pipe.mget(redis_keys.feed_clock(feed), redis_keys.feed_heartbeat(feed))
+        pipe.smembers(redis_keys.feed_unknown(feed))
+    with redis_errors("ticks"):
+        answers: list[Any] = await pipe.execute()
+    for position, name in enumerate(feeds):
+        clock, heartbeat = answers[2 * position]
+        feed = context.live.feeds.setdefault(name, Feed())
+        before = _mood(feed)
+        feed.clock_us, feed.heartbeat_us = _number(clock), _number(heartbeat)
+        feed.unknown = frozenset(answers[2 * position + 1])
+        now_us = context.clock.now_us()
+        feed.silent = feed.heartbeat_us is None or now_us - feed.heartbeat_us > FEED_SILENT_US
+        if _mood(feed) != before:
+            log.info("feed_changed", feed=name, silent=feed.silent, unknown=len(feed.unknown))
+            _wake(context, name)
+
+
+def _mood(feed: Feed) -> tuple[object, ...]:
+    """What a change of matters to strategies: the date, not each second of the clock."""
+    day = ist_datetime(feed.clock_us).date() if feed.clock_us is not None else None
+    return day, feed.silent, feed.unknown
+
+
+def _wake(context: Context, feed: str) -> None:
+    for key, follows in list(context.live.follows_feed.items()):
+        if follows == feed:
+            context.queue.add(key, priority=Priority.NORMAL)
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text is not None and text.isdigit() else None
+
+
+async def sync_names(context: Context) -> None:
+    """Keep the keys that lead from an account's NAMESPACE/NAME to its feed."""
+    allowed = context.settings.broker_url_allowlist
+    feeds = {
+        redis_keys.feed_name(f"{name.namespace}/{name.name}"): read_account(body, allowed).feed
+        for name in context.accounts
+        if (body := context.accounts.get(name)) is not None
+    }
+    if not feeds:
+        return
+    with redis_errors("ticks"):
+        present: list[str | None] = await context.links.ticks.mget(list(feeds))
+        for (key, feed), known in zip(feeds.items(), present, strict=True):
+            if known != feed:
+                await context.links.ticks.set(key, feed)
+
+
+async def sync_wants(context: Context) -> None:
+    """Keep `feed:<feed>:instruments` as strategies want it; writes only what differs."""
+    wanted: dict[str, set[str]] = {feed: set() for feed in _feeds(context)}
+    for feed, instrument in list(context.live.wants.values()):
+        wanted.setdefault(feed, set()).add(instrument)
+    for feed, instruments in wanted.items():
+        key = redis_keys.feed_instruments(feed)
+        with redis_errors("ticks"):
+            present: set[str] = await context.links.ticks.smembers(key)
+            if missing := instruments - present:
+                await context.links.ticks.sadd(key, *missing)
+            if surplus := present - instruments:
+                await context.links.ticks.srem(key, *surplus)

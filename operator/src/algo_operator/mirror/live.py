@@ -1,0 +1,78 @@
+"""What was last heard from Redis, kept in memory; passes read it, the mirror writes it."""
+
+from dataclasses import dataclass, field
+
+from algo_operator.model.facts import FeedFacts, Trouble
+from algo_operator.work_queue import Key
+
+
+@dataclass(slots=True)
+class Followed:
+    """One strategy in session."""
+
+    key: Key
+    uid: str
+    version: str = ""
+    """Of the state hash, as last polled."""
+
+    at_risk: bool = False
+    ready: bool = False
+    unprotected: bool = False
+    heartbeat_us: int | None = None
+    last_price: int | None = None
+    """Refreshed at most once a minute, so that the status is not written oftener."""
+
+    price_at: float = -1e9
+    silent: bool = False
+    events_from: str | None = None
+    """The last event published; None until asked."""
+
+
+@dataclass(slots=True)
+class Feed:
+    """One feed."""
+
+    clock_us: int | None = None
+    heartbeat_us: int | None = None
+    silent: bool = True
+    unknown: frozenset[str] = frozenset()
+
+
+@dataclass(slots=True)
+class Live:
+    """Everything the mirror knows."""
+
+    followed: dict[str, Followed] = field(default_factory=dict[str, Followed])
+    """By strategy id."""
+
+    feeds: dict[str, Feed] = field(default_factory=dict[str, Feed])
+    wants: dict[Key, tuple[str, str]] = field(default_factory=dict[Key, tuple[str, str]])
+    """Feed and EXCHANGE:SYMBOL a strategy needs."""
+
+    follows_feed: dict[Key, str] = field(default_factory=dict[Key, str])
+    """Which feed's clock a strategy goes by."""
+
+    holding: dict[Key, Key | None] = field(default_factory=dict[Key, Key | None])
+    """Strategies at risk, and the account they trade on."""
+
+    errors: dict[Key, Trouble] = field(default_factory=dict[Key, Trouble])
+    stuck: set[Key] = field(default_factory=set[Key])
+    phases: dict[Key, str] = field(default_factory=dict[Key, str])
+    redis_down: bool = False
+    """redis-state did not answer for a while."""
+
+    def feed_facts(self, feed: str, instrument: str) -> FeedFacts:
+        """What a pass may know of a feed."""
+        known = self.feeds.get(feed)
+        if known is None:
+            return FeedFacts()
+        return FeedFacts(
+            clock_us=known.clock_us, heartbeat_us=known.heartbeat_us, knows_symbol=instrument not in known.unknown
+        )
+
+    def forget(self, key: Key, strategy_id: str) -> None:
+        """Drop everything known of a strategy that is gone."""
+        self.followed.pop(strategy_id, None)
+        for memory in (self.wants, self.follows_feed, self.holding, self.errors, self.phases):
+            memory.pop(key, None)
+        self.stuck.discard(key)

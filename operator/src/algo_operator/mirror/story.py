@@ -1,0 +1,69 @@
+"""What runners tell in `strategy:{id}:events` becomes Kubernetes Events, each once.
+
+The Event's name is made from the stream's id, so telling it again changes nothing; the last id
+told is kept in Redis, so that a restarted operator goes on where the old one was.
+"""
+
+from typing import Any, Final
+
+import structlog
+from algo_contract import redis_keys, streams
+
+from algo_operator.context import Context
+from algo_operator.errors import OperatorError
+from algo_operator.events import Subject, post_event
+from algo_operator.redis_links import redis_errors
+
+log: Any = structlog.get_logger(__name__)
+
+SEEN: Final = "events-seen"
+_BATCH: Final = 100
+
+Entries = list[tuple[str, dict[str, str]]]
+
+
+async def last_told(context: Context, strategy_id: str) -> str:
+    """The id of the last event told; 0 when none was."""
+    with redis_errors("state"):
+        return await context.links.state.get(redis_keys.strategy(strategy_id, SEEN)) or "0"
+
+
+async def tell_entries(context: Context, strategy_id: str, subject: Subject, entries: Entries) -> str | None:
+    """Publish entries in order; the id of the last one that went through."""
+    told: str | None = None
+    for entry_id, fields in entries:
+        try:
+            await post_event(
+                context.kube,
+                subject,
+                kind=fields.get(streams.EVENT_TYPE, "Normal"),
+                reason=fields.get(streams.EVENT_REASON, "Runner"),
+                message=fields.get(streams.EVENT_MESSAGE, ""),
+                time_us=int(entry_id.partition("-")[0]) * 1000,
+                once=f"stream/{entry_id}",
+            )
+        except OperatorError as error:
+            log.warning("story_interrupted", strategy=strategy_id, error=str(error))
+            break
+        told = entry_id
+    if told is not None:
+        with redis_errors("state"):
+            await context.links.state.set(redis_keys.strategy(strategy_id, SEEN), told)
+    return told
+
+
+async def publish_story(context: Context, strategy_id: str, subject: Subject) -> None:
+    """Tell everything a runner has said so far: before its user and pod are forgotten."""
+    since = await last_told(context, strategy_id)
+    while True:
+        with redis_errors("state"):
+            entries: Entries = await context.links.state.xrange(
+                redis_keys.strategy(strategy_id, "events"), min=f"({since}", count=_BATCH
+            )
+        told = await tell_entries(context, strategy_id, subject, entries)
+        followed = context.live.followed.get(strategy_id)
+        if followed is not None and told is not None:
+            followed.events_from = told
+        if told is None or len(entries) < _BATCH:
+            return
+        since = told

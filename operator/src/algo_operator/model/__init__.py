@@ -1,0 +1,1 @@
+"""What passes speak about: facts, the schedule, problems, actions. Pure."""

@@ -1,0 +1,178 @@
+"""What one pass over a strategy sees; frozen, so that planning cannot look anywhere else."""
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from algo_contract.assignment import Assignment, RunnerState
+from algo_contract.sessions import ist_datetime
+from algo_contract.v1alpha1 import TradingStrategySpec
+
+from algo_operator.watch.objects import Name
+
+MOVING: Final = frozenset({"BUYING", "BOUGHT", "SELLING"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """A TradingStrategy, as far as it can be read."""
+
+    name: Name
+    uid: str
+    id: str
+    generation: int
+    version: str
+    spec: TradingStrategySpec | None
+    spec_problem: str
+    desired: Literal["Active", "Paused", "Stopped"]
+    """desiredState, readable even where the rest is not."""
+
+    has_finalizer: bool
+    deleted_us: int | None
+    exit_day: str
+    abandon: str
+    resolved_day: str
+    status: dict[str, Any]
+
+    @property
+    def epoch(self) -> int:
+        """The last epoch handed out."""
+        return int(self.status.get("runnerEpoch") or 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """The BrokerAccount whose clock and feed a strategy follows."""
+
+    name: str
+    id: str
+    broker: str
+    clock: Literal["Wall", "Feed"]
+    feed: str
+    problem: str = ""
+    """Why the account cannot be used, in a sentence."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedFacts:
+    """What is known of the feed a strategy follows."""
+
+    clock_us: int | None = None
+    heartbeat_us: int | None = None
+    knows_symbol: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """Why a pod does not come up."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PodFacts:
+    """The runner pod."""
+
+    name: str
+    uid: str
+    created_us: int
+    ready: bool
+    leaving: bool
+    """Deleted already, but not gone."""
+
+    ended: bool
+    """Evicted or otherwise over: it will not run again."""
+
+    backing_off: bool
+    trouble: Trouble | None
+    image: str
+    epoch: int
+    mark: str
+    """The assignment annotation."""
+
+    node_lost: bool
+    ours: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretFacts:
+    """The runner's Secret."""
+
+    assignment: Assignment | None
+    """None when it cannot be read."""
+
+    redis: str
+    redis_current: bool
+    """The Redis addresses in it are those of the settings."""
+
+    owned: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observed:
+    """Everything one pass decides on."""
+
+    wish: Wish
+    tenant: str | None
+    account: Account | None
+    account_missing: bool
+    wall_us: int
+    feed: FeedFacts
+    pod: PodFacts | None
+    secret: SecretFacts | None
+    runner: RunnerState | None
+    runner_known: bool
+    """False while Redis does not answer."""
+
+    acl_current: bool
+    last_error: Trouble | None = None
+    """What the last pass failed on, for the condition."""
+
+    last_price: int | None = None
+    silent: bool = False
+    """In position, and no heartbeat for seconds."""
+
+    @property
+    def clock(self) -> Literal["Wall", "Feed"]:
+        """The clock the strategy follows."""
+        return self.account.clock if self.account is not None else "Wall"
+
+    @property
+    def feed_id(self) -> str:
+        """Whose ticks the strategy reads."""
+        return self.account.feed if self.account is not None else "shared"
+
+    @property
+    def now_us(self) -> int | None:
+        """The strategy's time; None while a recorded day has not begun."""
+        return self.wall_us if self.clock == "Wall" else self.feed.clock_us
+
+    @property
+    def today(self) -> dt.date | None:
+        """The strategy's date."""
+        return None if self.now_us is None else ist_datetime(self.now_us).date()
+
+    @property
+    def deleting(self) -> bool:
+        """The resource is being deleted."""
+        return self.wish.deleted_us is not None
+
+    @property
+    def at_risk(self) -> bool:
+        """Shares are held or an order may be live: somebody must guard it, whatever else."""
+        if self.wish.abandon and self.deleting:
+            return False
+        if self.runner is None:
+            return bool(self.wish.status.get("position"))
+        return not self.runner.done and (self.runner.position != 0 or self.runner.execution in MOVING)
+
+    @property
+    def started_today(self) -> bool:
+        """The runner has begun its trading day."""
+        return self.runner is not None and self.today is not None and self.runner.trading_day >= self.today.isoformat()
+
+    @property
+    def done_today(self) -> bool:
+        """The runner has finished its trading day."""
+        return self.started_today and self.runner is not None and self.runner.done

@@ -1,0 +1,119 @@
+"""When a strategy has something to do: pure arithmetic on its clock and the exchange's calendar."""
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Final
+
+from algo_contract import sessions
+from algo_contract.sessions import Session
+from algo_contract.v1alpha1 import TradingStrategySpec
+from algo_contract.v1alpha1.conversion import session_problem, trades_on
+
+from algo_operator.model.facts import Observed
+
+SECOND: Final = 1_000_000
+_HORIZON_DAYS: Final = 400
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Day:
+    """The strategy's day, as its clock stands."""
+
+    session: Session | None
+    """Of the strategy's date, if it trades then."""
+
+    due: bool
+    """A pod that has not begun yet should exist now."""
+
+    missed: bool
+    """The entry's time has gone by without a runner."""
+
+    opened: bool
+    """The day's pre-open has come: yesterday's outcome is history."""
+
+    problem: str
+    """Why the strategy's times do not fit the day it trades next, in a sentence."""
+
+    next_run_us: int | None
+    wake_us: int | None
+    """When the wall clock next changes any of this."""
+
+
+NO_DAY: Final = Day(
+    session=None, due=False, missed=False, opened=False, problem="", next_run_us=None, wake_us=None
+)
+
+
+def day_of(seen: Observed, *, lead_seconds: int) -> Day:
+    """The day of a strategy whose spec can be read."""
+    spec, today = seen.wish.spec, seen.today
+    if spec is None:
+        return NO_DAY
+    broker = seen.account.broker if seen.account is not None else "paper"
+    if today is None or seen.now_us is None:
+        return NO_DAY
+    session = _session(spec, today, broker) if _trades(spec, today) else None
+    if seen.clock == "Feed":
+        problem = session_problem(spec, session) if session else None
+        return Day(
+            session=session,
+            due=session is not None,
+            missed=False,
+            opened=session is not None,
+            problem=problem or "",
+            next_run_us=None,
+            wake_us=None,
+        )
+    return _wall_day(seen, spec, session, broker, lead_seconds=lead_seconds)
+
+
+def _wall_day(
+    seen: Observed, spec: TradingStrategySpec, session: Session | None, broker: str, *, lead_seconds: int
+) -> Day:
+    now, lead = seen.wall_us, lead_seconds * SECOND
+    buy = session.midnight_us + sessions.seconds_of_day(spec.buyTime) * SECOND if session else 0
+    late = buy + spec.entryGraceSeconds * SECOND
+    over = session is None or now > late or seen.started_today
+    upcoming = _next_session(spec, seen, broker) if over else session
+    next_buy = (
+        upcoming.midnight_us + sessions.seconds_of_day(spec.buyTime) * SECOND if upcoming is not None else None
+    )
+    next_run = None if next_buy is None else next_buy - lead
+    moments = [next_run, upcoming.pre_open_us if upcoming else None, late + SECOND if session else None]
+    problem = session_problem(spec, upcoming) if upcoming is not None else None
+    return Day(
+        session=session,
+        due=session is not None and buy - lead <= now <= late,
+        missed=session is not None and now > late,
+        opened=session is not None and now >= session.pre_open_us,
+        problem=problem or "",
+        next_run_us=next_run,
+        wake_us=min((m for m in moments if m is not None and m > now), default=None),
+    )
+
+
+def _trades(spec: TradingStrategySpec, day: dt.date) -> bool:
+    return sessions.is_trading_day(day) and trades_on(spec, day)
+
+
+def _session(spec: TradingStrategySpec, day: dt.date, broker: str) -> Session:
+    auction = sessions.has_closing_auction(spec.exchange, spec.symbol)
+    return sessions.session(day, broker=broker, has_closing_auction=auction)
+
+
+def session_on(spec: TradingStrategySpec, day: dt.date, broker: str) -> Session:
+    """The session of a given date for a strategy."""
+    return _session(spec, day, broker)
+
+
+def _next_session(spec: TradingStrategySpec, seen: Observed, broker: str) -> Session | None:
+    day = sessions.ist_datetime(seen.wall_us).date()
+    if spec.startDate is not None:
+        day = max(day, dt.date.fromisoformat(spec.startDate) - dt.timedelta(days=1))
+    for _ in range(_HORIZON_DAYS):
+        day += dt.timedelta(days=1)
+        if spec.endDate is not None and day.isoformat() > spec.endDate:
+            return None
+        if _trades(spec, day):
+            return _session(spec, day, broker)
+    return None

@@ -1,0 +1,1 @@
+"""One idempotent pass per object: observe, validate, plan, apply."""

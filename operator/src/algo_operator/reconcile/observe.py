@@ -1,0 +1,106 @@
+"""Gather what one pass over a strategy decides on."""
+
+from typing import Any
+
+import structlog
+from algo_contract import redis_keys
+from algo_contract.assignment import RunnerState, read_state
+
+from algo_operator.context import Context, strategy_key
+from algo_operator.errors import RedisUnavailable
+from algo_operator.kube.resources import SECRETS
+from algo_operator.model.facts import Account, Observed, PodFacts, SecretFacts, Wish
+from algo_operator.reading import read_account, read_wish
+from algo_operator.redis_links import redis_errors
+from algo_operator.specs.acl import runner_rules
+from algo_operator.specs.naming import runner_name
+from algo_operator.specs.pod_facts import read_pod
+from algo_operator.specs.secret import password_in, read_secret
+from algo_operator.watch.objects import Name
+
+log: Any = structlog.get_logger(__name__)
+
+
+async def observe(context: Context, name: Name) -> Observed | None:
+    """The facts of a strategy; None when it is gone."""
+    body = context.strategies.get(name)
+    if body is None:
+        return None
+    wish = read_wish(body)
+    account, missing = _account(context, wish)
+    tenant = context.tenant_of(name.namespace)
+    pod = _pod(context, wish)
+    secret = await _secret(context, wish) if wish.epoch or pod is not None else None
+    runner, known = await _runner(context, wish) if wish.epoch else (None, True)
+    followed = context.live.followed.get(wish.id)
+    instrument = f"{wish.spec.exchange}:{wish.spec.symbol}" if wish.spec is not None else ""
+    return Observed(
+        wish=wish,
+        tenant=tenant,
+        account=account,
+        account_missing=missing,
+        wall_us=context.clock.now_us(),
+        feed=context.live.feed_facts(account.feed if account is not None else redis_keys.SHARED_FEED, instrument),
+        pod=pod,
+        secret=secret,
+        runner=runner,
+        runner_known=known,
+        acl_current=_acl_current(context, wish, secret, tenant or ""),
+        last_error=context.live.errors.get(strategy_key(name)),
+        last_price=followed.last_price if followed is not None else None,
+        silent=followed.silent if followed is not None else False,
+    )
+
+
+def _account(context: Context, wish: Wish) -> tuple[Account | None, bool]:
+    """The account whose clock and feed count, and whether one that was asked for is missing."""
+    allowed = context.settings.broker_url_allowlist
+    asked = wish.spec.brokerAccount if wish.spec is not None else None
+    body = context.accounts.get(Name(wish.name.namespace, asked)) if asked else context.shared_account()
+    return (None if body is None else read_account(body, allowed)), asked is not None and body is None
+
+
+def _pod(context: Context, wish: Wish) -> PodFacts | None:
+    body = context.pods.get(Name(wish.name.namespace, runner_name(wish.name.name, wish.uid)))
+    if body is None:
+        return None
+    node = str((body.get("spec") or {}).get("nodeName") or "")
+    lost = context.nodes.is_lost(node, after_seconds=context.settings.node_lost_seconds)
+    return read_pod(body, wish.uid, node_lost=lost)
+
+
+async def _secret(context: Context, wish: Wish) -> SecretFacts | None:
+    name = runner_name(wish.name.name, wish.uid)
+    body = await context.kube.find(SECRETS, wish.name.namespace, name)
+    return None if body is None else read_secret(body, wish.uid, context.settings)
+
+
+async def _runner(context: Context, wish: Wish) -> tuple[RunnerState | None, bool]:
+    """The runner's state, and whether the answer can be relied on."""
+    if context.live.redis_down:
+        return None, False
+    try:
+        with redis_errors("state"):
+            fields = await context.links.state.hgetall(redis_keys.strategy(wish.id, "state"))
+        return read_state(fields), True
+    except RedisUnavailable as error:
+        log.warning("runner_state_unavailable", strategy=wish.id, error=str(error))
+    except ValueError as error:
+        log.error("runner_state_unreadable", strategy=wish.id, error=str(error))
+    return None, False
+
+
+def _acl_current(context: Context, wish: Wish, secret: SecretFacts | None, tenant: str) -> bool:
+    password = password_in(secret.redis) if secret is not None else None
+    if secret is None or secret.assignment is None or password is None:
+        return False
+    assignment = secret.assignment
+    rules = runner_rules(
+        strategy=wish.id,
+        instrument=(assignment.strategy.exchange, assignment.strategy.symbol),
+        feed=assignment.feed,
+        account=assignment.account_id,
+        tenant=tenant,
+        password=password,
+    )
+    return context.users.is_current(wish.id, rules)

@@ -1,0 +1,232 @@
+"""From what is seen to what is to be done. Pure: the same facts give the same plan."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from algo_contract.assignment import Assignment
+
+from algo_operator.model import actions as act
+from algo_operator.model.facts import Observed, PodFacts
+from algo_operator.model.schedule import SECOND, Day, day_of
+from algo_operator.model.problems import Problem, problem_of
+from algo_operator.settings import Settings
+from algo_operator.specs.assignment import assignment_for, mark_of
+from algo_operator.status import desired_status, status_changes
+from algo_operator.story import stories
+
+_REPLACE_AT_RISK: Final = 20 * SECOND
+_REPLACE_FLAT: Final = 60 * SECOND
+"""A pod that backs off is re-created once it is this old: a bound on how often."""
+_QUIET_BEFORE_ENTRY: Final = 60 * SECOND
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What to do, in order, and when to look again."""
+
+    actions: tuple[act.Action, ...]
+    day: Day
+    problem: Problem | None
+    wanted: bool
+    """A runner pod should exist."""
+
+    wake_us: int | None
+
+
+def plan(seen: Observed, settings: Settings) -> Plan:
+    """Decide on one strategy."""
+    day = day_of(seen, lead_seconds=settings.pod_lead_seconds)
+    problem = problem_of(seen, day)
+    wanted = wants_pod(seen, day, problem)
+    epoch = _next_epoch(seen) if wanted and seen.pod is None else seen.wish.epoch
+    steps = _pod_steps(seen, day, problem, settings, wanted=wanted, epoch=epoch)
+    makes_pod = any(isinstance(step, act.CreatePod) for step in steps)
+    fields = desired_status(
+        seen, day, problem, settings=settings, wanted=wanted, epoch=epoch if makes_pod else seen.wish.epoch
+    )
+    changes = status_changes(seen.wish.status, fields)
+    before: list[act.Action] = []
+    if not seen.deleting and not seen.wish.has_finalizer and seen.tenant is not None:
+        before.append(act.AddFinalizer())
+    if changes:
+        before.append(act.WriteStatus(changes, guarded=makes_pod))
+    told = stories(seen.wish.status, fields, seen)
+    release = _release(seen, wanted=wanted) if seen.deleting else []
+    return Plan(
+        actions=(*before, *told, *steps, *release),
+        day=day,
+        problem=problem,
+        wanted=wanted,
+        wake_us=_wake(seen, day, settings),
+    )
+
+
+def wants_pod(seen: Observed, day: Day, problem: Problem | None) -> bool:
+    """Whether a runner pod should exist. An open position comes before everything else."""
+    if seen.at_risk:
+        return True
+    if not seen.runner_known:
+        return seen.pod is not None
+    winding_down = seen.started_today and not seen.done_today
+    if seen.deleting or seen.wish.desired == "Stopped":
+        return winding_down and seen.pod is not None and seen.pod.ready
+    if problem is not None and not (problem.reason == "InvalidTimes" and winding_down):
+        return False
+    if seen.started_today:
+        return winding_down
+    return day.due and not failed_unresolved(seen)
+
+
+def failed_unresolved(seen: Observed) -> bool:
+    """A failure that a person has not called resolved."""
+    if seen.runner is not None:
+        return seen.runner.execution == "FAILED" and seen.wish.resolved_day != seen.runner.trading_day
+    status = seen.wish.status
+    return status.get("execution") == "FAILED" and seen.wish.resolved_day != status.get("tradingDay")
+
+
+def _next_epoch(seen: Observed) -> int:
+    """Above every epoch that was ever seen, even when the status was lost."""
+    known = [seen.wish.epoch]
+    if seen.runner is not None:
+        known.append(seen.runner.epoch)
+    if seen.secret is not None and seen.secret.assignment is not None:
+        known.append(seen.secret.assignment.epoch)
+    return max(known) + 1
+
+
+def _pod_steps(
+    seen: Observed, day: Day, problem: Problem | None, settings: Settings, *, wanted: bool, epoch: int
+) -> list[act.Action]:
+    pod = seen.pod
+    if pod is None:
+        return _start(seen, day, problem, epoch=epoch) if wanted else _clean_up(seen)
+    if not pod.ours:
+        return []
+    if pod.leaving:
+        return [act.DeletePod(pod.uid, "its node is lost", 0)] if pod.node_lost else []
+    if not wanted:
+        return [act.DeletePod(pod.uid, _why_not(seen, problem))]
+    if pod.node_lost:
+        return [act.DeletePod(pod.uid, "its node is lost", 0)]
+    why = _replacement(seen, day, pod, settings)
+    if why:
+        return [act.DeletePod(pod.uid, why)]
+    return _keep(seen, assignment_for(seen, day, problem, epoch=pod.epoch), pod)
+
+
+def _start(seen: Observed, day: Day, problem: Problem | None, *, epoch: int) -> list[act.Action]:
+    assignment = assignment_for(seen, day, problem, epoch=epoch)
+    if assignment is None or (seen.secret is None and not seen.runner_known):
+        return []
+    owned = not seen.deleting
+    return [
+        *_grant(seen, assignment),
+        act.WriteSecret(assignment, owned),
+        act.CreatePod(assignment, owned),
+        act.Tell("Normal", "RunnerCreated", f"Started a runner pod for {assignment.session.trading_day}."),
+    ]
+
+
+def _keep(seen: Observed, assignment: Assignment | None, pod: PodFacts) -> list[act.Action]:
+    if assignment is None:
+        return []
+    steps = _grant(seen, assignment)
+    owned = not seen.deleting
+    secret = seen.secret
+    stale = secret is None or secret.assignment != assignment or not secret.redis_current
+    if stale or (secret is not None and secret.owned and not owned):
+        steps.append(act.WriteSecret(assignment, owned))
+    if pod.mark != (mark := mark_of(assignment)):
+        steps += [act.MarkPod(mark), *_commands(assignment, mark)]
+    return steps
+
+
+def _commands(assignment: Assignment, mark: str) -> list[act.Action]:
+    strategy, day = assignment.strategy, assignment.session.trading_day
+    steps: list[act.Action] = [act.SendCommand("reload", f"reload-{mark}", day)]
+    if strategy.desired_state == "Stopped":
+        steps.append(act.SendCommand("stop", f"stop-{day}-{strategy.generation}", day))
+    if strategy.exit_requested:
+        steps.append(act.SendCommand("exit", f"exit-{day}", day))
+    return steps
+
+
+def _grant(seen: Observed, assignment: Assignment) -> list[act.Action]:
+    if not seen.runner_known or (seen.acl_current and seen.secret is not None):
+        return []
+    strategy = assignment.strategy
+    instrument = (strategy.exchange, strategy.symbol)
+    return [act.GrantRedis(instrument, assignment.feed, assignment.account_id, seen.tenant or "")]
+
+
+def _clean_up(seen: Observed) -> list[act.Action]:
+    if seen.secret is None or not seen.runner_known:
+        return []
+    return [act.RevokeRedis(), act.DeleteSecret()]
+
+
+def _release(seen: Observed, *, wanted: bool) -> list[act.Action]:
+    if not seen.wish.has_finalizer or wanted or seen.pod is not None:
+        return []
+    if not seen.wish.epoch:
+        return [act.RemoveFinalizer()]
+    if not seen.runner_known:
+        return []
+    steps: list[act.Action] = []
+    if seen.wish.abandon:
+        held = seen.runner.position if seen.runner is not None else 0
+        steps.append(
+            act.Tell(
+                "Warning",
+                "PositionAbandoned",
+                f"Let go with {held} shares by the annotation abandon-position ({seen.wish.abandon}). "
+                "Orders resting at the broker were left in place.",
+            )
+        )
+    return [*steps, act.ForgetState(), act.RemoveFinalizer()]
+
+
+def _replacement(seen: Observed, day: Day, pod: PodFacts, settings: Settings) -> str:
+    """Why a pod that should exist must be made anew, or nothing."""
+    age = seen.wall_us - pod.created_us
+    if pod.ended:
+        return "it was evicted or ended"
+    if pod.backing_off and age > (_REPLACE_AT_RISK if seen.at_risk else _REPLACE_FLAT):
+        return "it kept crashing"
+    if pod.image != settings.runner_image and _may_pause(seen, day):
+        return "there is a new runner image"
+    return ""
+
+
+def _may_pause(seen: Observed, day: Day) -> bool:
+    """Flat, and either not begun or with time to spare before the entry."""
+    if seen.at_risk or seen.deleting or not seen.runner_known:
+        return False
+    if not seen.started_today:
+        return True
+    if seen.clock == "Feed" or day.session is None or seen.wish.spec is None:
+        return False
+    hours, minutes, seconds = (int(part) for part in seen.wish.spec.buyTime.split(":"))
+    buy = day.session.midnight_us + (hours * 3600 + minutes * 60 + seconds) * SECOND
+    return seen.wall_us < buy - _QUIET_BEFORE_ENTRY
+
+
+def _why_not(seen: Observed, problem: Problem | None) -> str:
+    if seen.deleting:
+        return "the strategy is being deleted"
+    if seen.done_today:
+        return "the day's trade is done"
+    if seen.wish.desired == "Stopped":
+        return "the strategy is stopped"
+    return problem.sentence if problem is not None else "there is nothing to do today"
+
+
+def _wake(seen: Observed, day: Day, settings: Settings) -> int | None:
+    now, pod = seen.wall_us, seen.pod
+    moments = [day.wake_us]
+    if pod is not None and pod.backing_off:
+        moments.append(pod.created_us + (_REPLACE_AT_RISK if seen.at_risk else _REPLACE_FLAT) + SECOND)
+    if seen.wish.deleted_us is not None:
+        moments.append(seen.wish.deleted_us + round((settings.stuck_deletion_seconds + 1) * SECOND))
+    return min((m for m in moments if m is not None and m > now), default=None)

@@ -1,0 +1,107 @@
+"""One pass over one strategy, and what the operator remembers of it afterwards."""
+
+import hashlib
+from typing import Final
+
+from algo_operator import metrics
+from algo_operator.context import Context, account_key, tenant_key
+from algo_operator.errors import NotFound
+from algo_operator.kube.resources import STRATEGIES
+from algo_operator.mirror.live import Followed
+from algo_operator.model.facts import Observed
+from algo_operator.model.schedule import SECOND
+from algo_operator.work_queue import Key, Priority
+from algo_operator.reconcile.apply import apply
+from algo_operator.reconcile.observe import observe
+from algo_operator.reconcile.plan import Plan, plan
+from algo_operator.watch.objects import Name
+
+_SPREAD_SHARE: Final = 6
+"""Pods due at the same second are made over the first sixth of their lead time."""
+
+
+async def reconcile_strategy(context: Context, key: Key) -> None:
+    """Bring one strategy closer to what it should be."""
+    name = Name(key.namespace, key.name)
+    seen = await observe(context, name)
+    if seen is None:
+        forget_strategy(context, key)
+        return
+    decided = plan(seen, context.settings)
+    remember(context, key, seen, decided)
+    try:
+        await apply(context, seen, decided.actions)
+    except NotFound:
+        # The strategy or its pod went meanwhile: read it again before anything else.
+        await _look_again(context, name)
+        raise
+    _schedule(context, key, seen, decided)
+
+
+async def _look_again(context: Context, name: Name) -> None:
+    body = await context.kube.find(STRATEGIES, name.namespace, name.name)
+    old = context.strategies.get(name)
+    if body is not None:
+        context.strategies.put(body)
+    elif old is not None:
+        context.strategies.remove(old)
+
+
+def forget_strategy(context: Context, key: Key) -> None:
+    """Drop what is remembered of a strategy that is gone."""
+    for strategy_id, followed in list(context.live.followed.items()):
+        if followed.key == key:
+            context.live.followed.pop(strategy_id)
+    held = context.live.holding.pop(key, None)
+    context.live.forget(key, "")
+    context.queue.forget(key)
+    _wake_neighbours(context, key, held)
+
+
+def remember(context: Context, key: Key, seen: Observed, decided: Plan) -> None:
+    """Keep what the mirror, the feeds and the neighbours need to know."""
+    live, wish = context.live, seen.wish
+    in_session = seen.pod is not None or decided.wanted or seen.at_risk or seen.secret is not None
+    if in_session:
+        followed = live.followed.setdefault(wish.id, Followed(key=key, uid=wish.uid))
+        followed.at_risk = seen.at_risk
+        followed.ready = seen.pod is not None and seen.pod.ready
+        followed.unprotected = seen.at_risk and seen.runner is not None and seen.runner.protection == "none"
+    else:
+        live.followed.pop(wish.id, None)
+    live.follows_feed[key] = seen.feed_id
+    wants = decided.wanted or (decided.problem is None and wish.desired != "Stopped" and not seen.deleting)
+    if wants and wish.spec is not None and (decided.wanted or seen.clock == "Feed" or decided.day.next_run_us):
+        live.wants[key] = (seen.feed_id, f"{wish.spec.exchange}:{wish.spec.symbol}")
+    else:
+        live.wants.pop(key, None)
+    _note_holding(context, key, seen)
+    late = seen.wall_us - (wish.deleted_us or seen.wall_us) > context.settings.stuck_deletion_seconds * SECOND
+    (live.stuck.add if late else live.stuck.discard)(key)
+    metrics.STUCK_DELETIONS.set(len(live.stuck))
+
+
+def _note_holding(context: Context, key: Key, seen: Observed) -> None:
+    live, spec = context.live, seen.wish.spec
+    held_before = key in live.holding
+    if seen.at_risk and not held_before:
+        asked = spec.brokerAccount if spec is not None else None
+        live.holding[key] = account_key(key.namespace, asked) if asked else None
+        _wake_neighbours(context, key, live.holding[key])
+    elif not seen.at_risk and held_before:
+        _wake_neighbours(context, key, live.holding.pop(key))
+
+
+def _wake_neighbours(context: Context, key: Key, account: Key | None) -> None:
+    context.queue.add(tenant_key(key.namespace))
+    if account is not None:
+        context.queue.add(account)
+
+
+def _schedule(context: Context, key: Key, seen: Observed, decided: Plan) -> None:
+    if decided.wake_us is None:
+        return
+    share = int(hashlib.sha256(seen.wish.uid.encode()).hexdigest()[:4], 16) / 0xFFFF
+    spread = share * context.settings.pod_lead_seconds / _SPREAD_SHARE if not seen.deleting else 0.0
+    delay = (decided.wake_us - seen.wall_us) / SECOND + (spread if decided.wake_us == decided.day.next_run_us else 0)
+    context.queue.add(key, priority=Priority.NORMAL, delay=max(delay, 0.01))

@@ -1,0 +1,90 @@
+"""Redis users of runners. The only place that may ACL SETUSER: whoever may do that is root there.
+
+Users vanish when Redis restarts without its aclfile, so what was granted is remembered together
+with the server's run id; after a restart every grant is made again.
+"""
+
+import asyncio
+from typing import Any, Final, Never
+
+import structlog
+
+from algo_operator.errors import OperatorError
+from algo_operator.redis_links import RedisLinks, redis_errors
+from algo_operator.specs.acl import fingerprint
+
+log: Any = structlog.get_logger(__name__)
+
+_SAVE_SECONDS: Final = 1.0
+
+
+class RedisUsers:
+    """What was granted, to whom, on which incarnation of the servers."""
+
+    def __init__(self, links: RedisLinks) -> None:
+        """Remember nothing yet: after a start every user is asserted once."""
+        self._links = links
+        self._granted: dict[str, str] = {}
+        self._unsaved = asyncio.Event()
+        self._run_ids: dict[str, str] = {}
+
+    def is_current(self, user: str, rules: list[str]) -> bool:
+        """Whether the user has exactly these rights on both servers."""
+        return self._granted.get(user) == fingerprint(rules)
+
+    async def grant(self, user: str, rules: list[str]) -> None:
+        """Make the user, or change it; the change is atomic and connections stay."""
+        for name, server in self._links.servers:
+            with redis_errors(name):
+                await server.execute_command("ACL", "SETUSER", user, *rules)
+        self._granted[user] = fingerprint(rules)
+        self._unsaved.set()
+
+    async def revoke(self, user: str) -> None:
+        """Remove the user and cut its connections."""
+        self._granted.pop(user, None)
+        for name, server in self._links.servers:
+            with redis_errors(name):
+                await server.execute_command("ACL", "DELUSER", user)
+        self._unsaved.set()
+
+    async def users(self) -> set[str]:
+        """All runners' users on either server."""
+        found: set[str] = set()
+        for name, server in self._links.servers:
+            with redis_errors(name):
+                found.update(await server.execute_command("ACL", "USERS"))
+        return {user for user in found if user.startswith("str_")}
+
+    async def restarted(self) -> bool:
+        """Whether a server has restarted since last asked; then nothing counts as granted."""
+        changed = False
+        for name, server in self._links.servers:
+            with redis_errors(name):
+                facts: dict[str, Any] = await server.info("server")
+            run_id = str(facts.get("run_id"))
+            changed = changed or self._run_ids.get(name, run_id) != run_id
+            self._run_ids[name] = run_id
+        if changed:
+            self._granted.clear()
+            log.warning("redis_restarted")
+        return changed
+
+    async def keep_saved(self) -> Never:
+        """Write changed users to the servers' aclfiles, at most once a second."""
+        while True:
+            await self._unsaved.wait()
+            await asyncio.sleep(_SAVE_SECONDS)
+            self._unsaved.clear()
+            await self.save()
+
+    async def save(self) -> None:
+        """Write the users to the aclfiles; a server without one (tests) keeps them in memory."""
+        for name, server in self._links.servers:
+            try:
+                with redis_errors(name):
+                    await server.execute_command("ACL", "SAVE")
+            except OperatorError as error:
+                if "aclfile" not in str(error).lower().replace(" ", ""):
+                    self._unsaved.set()
+                    log.warning("redis_users_not_saved", server=name, error=str(error))

@@ -1,0 +1,1 @@
+"""Pure builders of Kubernetes objects and of what a runner is handed."""

@@ -1,0 +1,110 @@
+"""What a tenant namespace is given: a quota, limits, closed networks, restricted pods."""
+
+from typing import Any, Final
+
+from algo_contract import names
+from algo_contract.assignment import METRICS_PORT
+
+from algo_operator.settings import Settings, host_and_port
+
+NAME: Final = "algo-tenant"
+SPARE_PODS: Final = 5
+COUNT: Final = f"count/{names.STRATEGY_PLURAL}.{names.GROUP}"
+POD_SECURITY: Final = {
+    f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "audit", "warn")
+}
+
+Body = dict[str, Any]
+
+
+def strategy_limit(annotations: dict[str, str], default: int) -> int:
+    """How many strategies the namespace may hold."""
+    text = annotations.get(names.STRATEGY_LIMIT_ANNOTATION, "")
+    return int(text) if text.isdigit() else default
+
+
+def quota(namespace: str, limit: int) -> Body:
+    """The API server itself refuses one strategy too many, without a race."""
+    body = _object("v1", "ResourceQuota", namespace, NAME)
+    body["spec"] = {"hard": {COUNT: str(limit), "pods": str(limit + SPARE_PODS)}}
+    return body
+
+
+def limit_range(namespace: str) -> Body:
+    """A container that names no limits gets these."""
+    body = _object("v1", "LimitRange", namespace, NAME)
+    body["spec"] = {
+        "limits": [
+            {
+                "type": "Container",
+                "default": {"memory": "64Mi"},
+                "defaultRequest": {"cpu": "10m", "memory": "32Mi"},
+                "max": {"memory": "256Mi"},
+            }
+        ]
+    }
+    return body
+
+
+def deny_all(namespace: str) -> Body:
+    """Nothing comes in, nothing goes out, unless another policy lets it."""
+    body = _object("networking.k8s.io/v1", "NetworkPolicy", namespace, "algo-default-deny")
+    body["spec"] = {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+    return body
+
+
+def runner_network(namespace: str, settings: Settings) -> Body:
+    """Runners reach DNS and both Redis servers; Prometheus reaches runners."""
+    body = _object("networking.k8s.io/v1", "NetworkPolicy", namespace, "algo-runner")
+    platform = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": settings.namespace}}}
+    urls = (
+        settings.runner_state_redis_url or settings.state_redis_url,
+        settings.runner_ticks_redis_url or settings.ticks_redis_url,
+    )
+    redis_ports = sorted({host_and_port(url)[1] for url in urls})
+    dns = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}}}
+    body["spec"] = {
+        "podSelector": {"matchLabels": {names.COMPONENT_LABEL: names.RUNNER_COMPONENT}},
+        "policyTypes": ["Ingress", "Egress"],
+        "ingress": [{"from": [platform], "ports": [{"port": METRICS_PORT, "protocol": "TCP"}]}],
+        "egress": [
+            {"to": [dns], "ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]},
+            {"to": [platform], "ports": [{"port": port, "protocol": "TCP"} for port in redis_ports]},
+        ],
+    }
+    return body
+
+
+def counts(body: Body | None, limit: int) -> bool:
+    """Whether the quota is in force: its status has counted strategies against this limit."""
+    status: dict[str, Any] = (body or {}).get("status") or {}
+    hard: dict[str, str] = status.get("hard") or {}
+    used: dict[str, str] = status.get("used") or {}
+    return COUNT in used and hard.get(COUNT) == str(limit)
+
+
+def contains(actual: object, desired: object) -> bool:
+    """Whether everything desired is there; what the server added does not matter."""
+    if isinstance(desired, dict):
+        return isinstance(actual, dict) and all(
+            key in actual and contains(actual[key], value) for key, value in desired.items()
+        )
+    if isinstance(desired, list):
+        return (
+            isinstance(actual, list)
+            and len(actual) == len(desired)
+            and all(contains(left, right) for left, right in zip(actual, desired, strict=True))
+        )
+    return actual == desired
+
+
+def _object(api_version: str, kind: str, namespace: str, name: str) -> Body:
+    return {
+        "apiVersion": api_version,
+        "kind": kind,
+        "metadata": {
+            "name": name,
+            "namespace": namespace,
+            "labels": {names.MANAGED_BY_LABEL: "algo-operator", "app.kubernetes.io/part-of": "algo-trading"},
+        },
+    }

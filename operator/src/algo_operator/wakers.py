@@ -1,0 +1,99 @@
+"""What each change in the cluster wakes. Nothing is decided here but urgency."""
+
+from dataclasses import dataclass, field
+
+from algo_contract import names
+from algo_contract.ids import strategy_id
+
+from algo_operator.context import Context, account_key, strategy_key, tenant_key
+from algo_operator.kube.resources import Json
+from algo_operator.watch.objects import name_of
+from algo_operator.work_queue import Priority
+
+
+@dataclass(slots=True)
+class Wakers:
+    """Callbacks for watches; the caches are up to date when they are called."""
+
+    context: Context
+    _generations: dict[str, int] = field(default_factory=dict[str, int])
+    _tenants: dict[str, str] = field(default_factory=dict[str, str])
+
+    def strategy(self, body: Json, gone: bool) -> None:  # noqa: FBT001 - the watches' callback shape
+        """A strategy changed."""
+        urgent = not gone and _is_urgent(body)
+        priority = Priority.URGENT if urgent else Priority.NORMAL
+        self.context.queue.add(strategy_key(name_of(body)), priority=priority)
+
+    def strategy_delivered(self, body: Json, gone: bool) -> None:  # noqa: FBT001
+        """Kopf delivered a strategy."""
+        objects = self.context.strategies
+        if objects.remove(body) if gone else objects.deliver(body):
+            self.strategy(body, gone)
+
+    def account(self, body: Json, gone: bool) -> None:  # noqa: FBT001
+        """An account changed: so may everything that trades on it, when its spec did."""
+        meta = body["metadata"]
+        namespace, name = meta["namespace"], meta["name"]
+        self.context.queue.add(account_key(namespace, name))
+        generation = -1 if gone else int(meta.get("generation", 1))
+        if self._generations.get(meta["uid"]) == generation:
+            return
+        self._generations[meta["uid"]] = generation
+        for strategy in self.context.strategies.values():
+            asked = (strategy.get("spec") or {}).get("brokerAccount")
+            same = asked == name and strategy["metadata"]["namespace"] == namespace
+            if same or asked is None:
+                self.context.queue.add(strategy_key(name_of(strategy)))
+
+    def account_delivered(self, body: Json, gone: bool) -> None:  # noqa: FBT001
+        """Kopf delivered an account."""
+        objects = self.context.accounts
+        if objects.remove(body) if gone else objects.deliver(body):
+            self.account(body, gone)
+
+    def pod(self, body: Json, gone: bool) -> None:  # noqa: ARG002, FBT001
+        """A runner pod changed."""
+        labels = body["metadata"].get("labels") or {}
+        followed = self.context.live.followed.get(strategy_id(labels.get(names.STRATEGY_UID_LABEL, "")))
+        if followed is not None:
+            self.context.queue.add(followed.key, priority=Priority.STATE)
+            return
+        owner = next((o for o in body["metadata"].get("ownerReferences") or [] if o.get("controller")), None)
+        name = owner["name"] if owner else labels.get(names.STRATEGY_NAME_LABEL, "")
+        self.context.queue.add(strategy_key(name_of(body)._replace(name=name)), priority=Priority.STATE)
+
+    def namespace(self, body: Json, gone: bool) -> None:  # noqa: FBT001
+        """A tenant namespace changed; its strategies care only whose it is."""
+        name = body["metadata"]["name"]
+        self.context.queue.add(tenant_key(name))
+        tenant = "" if gone else body["metadata"]["labels"][names.TENANT_LABEL]
+        if self._tenants.get(name) == tenant:
+            return
+        self._tenants[name] = tenant
+        for strategy in self.context.strategies:
+            if strategy.namespace == name:
+                self.context.queue.add(strategy_key(strategy))
+
+    def node(self, body: Json, gone: bool) -> None:  # noqa: FBT001
+        """A node changed: when it is lost for long enough, its runners are looked at."""
+        if not self.context.nodes.note(body, gone=gone):
+            return
+        delay = self.context.settings.node_lost_seconds + 0.1
+        for pod in self.context.pods.values():
+            if (pod.get("spec") or {}).get("nodeName") == body["metadata"]["name"]:
+                followed = self.context.live.followed.get(
+                    strategy_id((pod["metadata"].get("labels") or {}).get(names.STRATEGY_UID_LABEL, ""))
+                )
+                if followed is not None:
+                    self.context.queue.add(followed.key, delay=delay)
+
+
+def _is_urgent(body: Json) -> bool:
+    """Stops, exits and deletions go before everything else."""
+    meta = body["metadata"]
+    return (
+        "deletionTimestamp" in meta
+        or (body.get("spec") or {}).get("desiredState") == "Stopped"
+        or names.EXIT_REQUESTED_ANNOTATION in (meta.get("annotations") or {})
+    )

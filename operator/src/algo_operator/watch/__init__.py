@@ -1,0 +1,1 @@
+"""What the operator knows of the cluster: caches, filled by watches."""

@@ -1,0 +1,80 @@
+"""A cache of objects of one kind, never older than what this process has itself written."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from algo_operator.kube.resources import Json
+
+
+class Name(NamedTuple):
+    """Where an object is; cluster-scoped ones have an empty namespace."""
+
+    namespace: str
+    name: str
+
+
+def name_of(body: Json) -> Name:
+    """An object's place."""
+    meta = body["metadata"]
+    return Name(meta.get("namespace", ""), meta["name"])
+
+
+def version_of(body: Json) -> int:
+    """An object's resourceVersion; etcd's are numbers, and comparable."""
+    text = body["metadata"].get("resourceVersion", "0")
+    return int(text) if text.isdigit() else 0
+
+
+class Objects:
+    """Objects by name. Answers to our own writes go in at once, so a pass never acts on less."""
+
+    def __init__(self) -> None:
+        """Begin empty."""
+        self._bodies: dict[Name, Json] = {}
+        self._delivered: dict[str, int] = {}
+
+    def __len__(self) -> int:
+        """How many objects there are."""
+        return len(self._bodies)
+
+    def __iter__(self) -> Iterator[Name]:
+        """All names, safe against changes meanwhile."""
+        return iter(list(self._bodies))
+
+    def values(self) -> list[Json]:
+        """All objects."""
+        return list(self._bodies.values())
+
+    def get(self, name: Name) -> Json | None:
+        """The object of that name."""
+        return self._bodies.get(name)
+
+    def put(self, body: Json) -> bool:
+        """Take an object in unless ours is as new; whether it changed anything."""
+        name, old = name_of(body), self._bodies.get(name_of(body))
+        same = old is not None and old["metadata"]["uid"] == body["metadata"]["uid"]
+        if old is not None and same and version_of(old) >= version_of(body):
+            return False
+        body["metadata"].pop("managedFields", None)
+        self._bodies[name] = body
+        return True
+
+    def deliver(self, body: Json) -> bool:
+        """Take in what a watch delivered; whether it changed anything."""
+        uid = body["metadata"]["uid"]
+        self._delivered[uid] = max(version_of(body), self._delivered.get(uid, 0))
+        return self.put(body)
+
+    def delivered(self, uid: str) -> int:
+        """The newest version of an object that its watch has delivered."""
+        return self._delivered.get(uid, 0)
+
+    def remove(self, body: Json) -> bool:
+        """Forget an object, unless a newer one has taken its name; whether it was known."""
+        meta, name = body["metadata"], name_of(body)
+        self._delivered.pop(meta["uid"], None)
+        old = self._bodies.get(name)
+        if old is None or old["metadata"]["uid"] != meta["uid"]:
+            return False
+        del self._bodies[name]
+        return True
