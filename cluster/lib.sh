@@ -77,7 +77,7 @@ step() {
 
 # hash_of PATH...: one hash of the names, modes and contents of files and folders.
 hash_of() {
-  find "$@" -type f -printf '%m %p\n' | LC_ALL=C sort -k 2 | while read -r mode file; do
+  find "$@" -type f -not -path '*/__pycache__/*' -printf '%m %p\n' | LC_ALL=C sort -k 2 | while read -r mode file; do
     printf '%s %s ' "$mode" "${file#"$ROOT"/}"
     sha256sum <"$file"
   done | sha256sum | cut -c1-12
