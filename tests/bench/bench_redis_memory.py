@@ -15,7 +15,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 
-from redis_server import RedisProcess, running_redis  # noqa: E402
+from redis_server import RedisProcess, running_redis
 
 ROUNDS = 9
 CLIENTS = {
@@ -67,7 +67,7 @@ def main() -> None:
 def measured(redis: RedisProcess, python: str, imports: str, body: str) -> list[float]:
     """Import milliseconds, RSS MiB, private MiB and modules of one process."""
     address = [redis.host, redis.port, redis.username, redis.password]
-    done = subprocess.run(  # noqa: S603 - the interpreter named on our command line
+    done = subprocess.run(
         [python, "-c", PROGRAM.format(imports=imports, body=body)],
         env=os.environ | {"BENCH_REDIS": json.dumps(address)},
         capture_output=True,

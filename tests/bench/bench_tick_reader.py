@@ -21,7 +21,7 @@ from hiredis import Reader
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 
-from redis_server import running_redis  # noqa: E402
+from redis_server import running_redis
 
 STREAM = "ticks:{NSE:RELIANCE}"
 FIELDS = ("p", 289050, "q", 10, "v", 123456789, "t", 1562643900000000, "r", 1562643900000123)

@@ -50,7 +50,9 @@ def a_day(strategy: Strategy | None = None, **fields: Any) -> Assignment:
     )
 
 
-def ticks_at(prices: Sequence[int], *, start: str = "09:20", step_seconds: float = 60) -> list[FileTick]:
+def ticks_at(
+    prices: Sequence[int], *, start: str = "09:20", step_seconds: float = 60
+) -> list[FileTick]:
     """One tick a step from a clock time on, at these prices in paise."""
     session = sessions.session(DAY, broker="paper", has_closing_auction=False)
     first = session.midnight_us + sessions.seconds_of_day(start) * 1_000_000

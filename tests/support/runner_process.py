@@ -1,5 +1,6 @@
 """A real runner process, as in its pod: `algo-runner run` with a Secret folder on a real Redis."""
 
+import itertools
 import json
 import os
 import signal
@@ -135,7 +136,7 @@ def wait_for(done: Callable[[], bool], seconds: float, log: Callable[[], str]) -
 
 def _bulk(redis: RedisProcess, key: str) -> list[str]:
     lines = redis.run("HGETALL", key).split("\r\n")
-    return [line for before, line in zip(lines, lines[1:], strict=False) if before.startswith("$")]
+    return [line for before, line in itertools.pairwise(lines) if before.startswith("$")]
 
 
 def _replace(path: Path, text: str) -> None:

@@ -8,12 +8,12 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal
 
-from algo_contract.sessions import Session, TickBand
 from algo_contract.states import Execution
+from algo_contract.trading_day import Session, TickBand
 
 ASSIGNMENT_FILE: Final = "assignment.json"
 REDIS_FILE: Final = "redis.json"
-SECRET_FOLDER: Final = "/etc/algo"
+SECRET_FOLDER: Final = "/etc/algo"  # noqa: S105 - a folder
 """Where a runner pod mounts its Secret."""
 
 METRICS_PORT: Final = 9100
@@ -97,14 +97,10 @@ def read_assignment(text: str) -> Assignment:
     """
     try:
         fields: dict[str, Any] = json.loads(text)
-        return Assignment(
-            **fields
-            | {
-                "strategy": Strategy(**fields["strategy"]),
-                "session": Session(**fields["session"]),
-                "tick_bands": tuple(TickBand(**band) for band in fields["tick_bands"]),
-            }
-        )
+        fields["strategy"] = Strategy(**fields["strategy"])
+        fields["session"] = Session(**fields["session"])
+        fields["tick_bands"] = tuple(TickBand(**band) for band in fields["tick_bands"])
+        return Assignment(**fields)
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"unreadable assignment: {error}") from error
 
@@ -134,7 +130,7 @@ at the broker (and the runner), an exit at work."""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunnerState:
-    """The hash `strategy:{id}:state`: written by the runner on transitions, read by the operator."""
+    """The hash `strategy:{id}:state`: its runner writes it on transitions, the operator reads."""
 
     version: int
     epoch: int
@@ -174,7 +170,15 @@ def read_state(fields: dict[str, str]) -> RunnerState | None:
     """
     if not fields:
         return None
-    numbers = ("version", "epoch", "generation", "position", "average_price", "stop", "realized_pnl")
+    numbers = (
+        "version",
+        "epoch",
+        "generation",
+        "position",
+        "average_price",
+        "stop",
+        "realized_pnl",
+    )
     try:
         values: dict[str, Any] = {name: int(fields[name]) for name in (*numbers, "updated_us")}
         values |= {n: fields[n] for n in ("trading_day", "execution", "reason", "protection")}

@@ -3,7 +3,7 @@
 from decimal import Decimal, InvalidOperation
 
 
-def paise(rupees: str | int | float | Decimal) -> int:
+def paise(rupees: str | float | Decimal) -> int:
     """Rupees with at most two decimals, as written by a person, to integer paise.
 
     A float is read by its shortest text (2890.5 means 2890.50), never by its binary value.
@@ -21,7 +21,7 @@ def paise(rupees: str | int | float | Decimal) -> int:
     return whole
 
 
-def basis_points(percent: str | int | float | Decimal) -> int:
+def basis_points(percent: str | float | Decimal) -> int:
     """A percentage with at most two decimals to integer hundredths of a percent: 1.5 gives 150."""
     return paise(percent)
 

@@ -25,13 +25,15 @@ def ticks(feed: str, exchange: str, symbol: str) -> str:
 
 def strategy(strategy_id: str, part: str) -> str:
     """A key of one strategy. Parts: state journal events commands fence paper (redis-state);
-    live (redis-ticks)."""
+    live (redis-ticks).
+    """
     return f"strategy:{{{strategy_id}}}:{part}"
 
 
 def account(account_id: str, part: str) -> str:
     """A key of one account. Parts: budget breaker pnl halt claims (redis-state);
-    orders quotes (redis-ticks)."""
+    orders quotes (redis-ticks).
+    """
     return f"account:{{{account_id}}}:{part}"
 
 
@@ -67,5 +69,6 @@ def feed_heartbeat(feed: str) -> str:
 
 def feed_name(namespace_name: str) -> str:
     """The id of the account NAMESPACE/NAME, as text; the operator writes, `algo-feed publish`
-    reads. redis-ticks."""
+    reads. redis-ticks.
+    """
     return f"feed:names:{{{namespace_name}}}"

@@ -2,66 +2,47 @@
 
 The rules are data (`data/sessions.toml`, `generated/holidays.json`), each with its source and
 date; code asks here and holds no time of its own. Loaded by the operator, the API and replay; a
-runner is handed its day's session ready made.
+runner is handed its day's session ready made, and loads `trading_day` alone.
 """
 
 import datetime as dt
 import json
 import tomllib
-from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Any, Final
 
-IST: Final = dt.timezone(dt.timedelta(hours=5, minutes=30), "IST")
-"""Asia/Kolkata has no daylight saving time and has not changed since 1945."""
+from algo_contract.trading_day import (
+    IST,
+    Session,
+    TickBand,
+    clock_text,
+    ist_datetime,
+    microseconds,
+    seconds_of_day,
+    tick_size,
+)
+
+__all__ = [
+    "EXIT_MARGIN_SECONDS",
+    "IST",
+    "Session",
+    "TickBand",
+    "clock_text",
+    "has_closing_auction",
+    "is_trading_day",
+    "ist_datetime",
+    "microseconds",
+    "next_trading_day",
+    "published_until",
+    "seconds_of_day",
+    "session",
+    "tick_bands",
+    "tick_size",
+]
 
 EXIT_MARGIN_SECONDS: Final = 120
 """How long before the broker's square-off or the closing auction a strategy must be out."""
-
-_EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class Session:
-    """One trading day's session; times in microseconds since the epoch."""
-
-    trading_day: str
-    midnight_us: int
-    pre_open_us: int
-    open_us: int
-    close_us: int
-    last_exit_us: int
-    """The latest sell time a strategy may have on this day."""
-
-
-@dataclass(frozen=True, slots=True)
-class TickBand:
-    """Shares priced under `below` paise move in steps of `tick` paise; below 0 has no limit."""
-
-    below: int
-    tick: int
-
-
-def microseconds(moment: dt.datetime) -> int:
-    """An aware datetime in microseconds since the epoch, exactly."""
-    return (moment - _EPOCH) // dt.timedelta(microseconds=1)
-
-
-def ist_datetime(time_us: int) -> dt.datetime:
-    """Microseconds since the epoch as a datetime in exchange time."""
-    return (_EPOCH + dt.timedelta(microseconds=time_us)).astimezone(IST)
-
-
-def clock_text(time_us: int) -> str:
-    """Microseconds since the epoch as HH:MM:SS in exchange time."""
-    return ist_datetime(time_us).strftime("%H:%M:%S")
-
-
-def seconds_of_day(clock: str) -> int:
-    """HH:MM or HH:MM:SS in seconds since midnight."""
-    hours, minutes, *seconds = clock.split(":")
-    return int(hours) * 3600 + int(minutes) * 60 + int(seconds[0] if seconds else 0)
 
 
 def is_trading_day(day: dt.date) -> bool:
@@ -121,14 +102,6 @@ def tick_bands(day: dt.date) -> tuple[TickBand, ...]:
     return tuple(TickBand(band["below"] * 100, band["tick"]) for band in rule["bands"])
 
 
-def tick_size(bands: tuple[TickBand, ...], price: int) -> int:
-    """The step in paise of a share at `price` paise."""
-    for band in bands:
-        if price < band.below or band.below == 0:
-            return band.tick
-    return bands[-1].tick
-
-
 def has_closing_auction(exchange: str, symbol: str) -> bool:
     """Whether a share closes by auction: it has derivatives (`data/closing_auction.txt`).
 
@@ -158,7 +131,9 @@ def _rules() -> dict[str, Any]:
 @cache
 def _holidays() -> frozenset[dt.date]:
     past = json.loads(_read("generated/holidays.json"))["holidays"]
-    return frozenset({dt.date.fromisoformat(day) for day in past} | set(_rules()["holidays"]["dates"]))
+    return frozenset(
+        {dt.date.fromisoformat(day) for day in past} | set(_rules()["holidays"]["dates"])
+    )
 
 
 @cache

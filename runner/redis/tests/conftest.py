@@ -1,15 +1,9 @@
 """A real Redis server for every test: one that is shared and flushed, or one of its own."""
 
-import sys
 from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 from algo_contract.assignment import RedisServer
-
-sys.path.insert(0, str(Path(__file__).parents[3] / "tests/support"))
-
-from redis_server import RedisProcess, running_redis  # noqa: E402
+from redis_server import RedisProcess, running_redis
 
 
 @pytest.fixture(scope="session")
@@ -35,11 +29,6 @@ def durable_redis() -> Iterator[RedisProcess]:
 @pytest.fixture
 def server(redis: RedisProcess) -> RedisServer:
     """The shared server's address and admin."""
-    return address(redis)
-
-
-def address(redis: RedisProcess) -> RedisServer:
-    """A server's address and admin as the code under test takes it."""
     return RedisServer(
         host=redis.host, port=redis.port, username=redis.username, password=redis.password
     )

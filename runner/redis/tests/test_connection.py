@@ -100,7 +100,9 @@ async def test_call__wrong_argument_type__connection_stays(connection: Connectio
     assert await connection.call("PING") == "PONG"
 
 
-async def test_call__noperm__refused_with_its_code(redis: RedisProcess, server: RedisServer) -> None:
+async def test_call__noperm__refused_with_its_code(
+    redis: RedisProcess, server: RedisServer
+) -> None:
     redis.add_user("narrow", "pw", "~ticks:*", "+xread", "+ping")
     connection = await connect(replace(server, username="narrow", password="pw"), name="narrow")
 
@@ -111,7 +113,9 @@ async def test_call__noperm__refused_with_its_code(redis: RedisProcess, server: 
     connection.close()
 
 
-async def test_connect__user_without_ping__connects(redis: RedisProcess, server: RedisServer) -> None:
+async def test_connect__user_without_ping__connects(
+    redis: RedisProcess, server: RedisServer
+) -> None:
     redis.add_user("narrowest", "pw", "~ticks:*", "+xread")
 
     connection = await connect(replace(server, username="narrowest", password="pw"), name="n")
@@ -148,7 +152,9 @@ async def test_connect__nothing_listens__unavailable(server: RedisServer) -> Non
     assert not unavailable.value.in_flight
 
 
-async def test_connect__server_frozen__unavailable_in_time(redis: RedisProcess, server: RedisServer) -> None:
+async def test_connect__server_frozen__unavailable_in_time(
+    redis: RedisProcess, server: RedisServer
+) -> None:
     with redis.frozen(), pytest.raises(RedisUnavailable, match=r"no (reply|answer)") as unavailable:
         await connect(server, name="test", deadline=0.2)
 
@@ -194,7 +200,9 @@ async def test_call__cancelled__its_late_reply_goes_to_nobody(
 async def test_call__garbage_on_the_wire__unavailable() -> None:
     async with answering(b"HTTP/1.1 400 Bad Request\r\n\r\n") as port:
         with pytest.raises(RedisUnavailable, match="unreadable reply"):
-            await connect(RedisServer(host="127.0.0.1", port=port, username="", password=""), name="x")
+            await connect(
+                RedisServer(host="127.0.0.1", port=port, username="", password=""), name="x"
+            )
 
 
 async def test_repr__never_shows_the_password(connection: Connection, server: RedisServer) -> None:
@@ -208,7 +216,9 @@ async def test_connect_forever__server_comes_later__connected_and_told(
     told: list[tuple[RedisError, float]] = []
     target = replace(server, port=durable_redis.port, password=durable_redis.password)
     waiting = asyncio.create_task(
-        connect_forever(target, name="test", on_retry=lambda error, delay: told.append((error, delay)))
+        connect_forever(
+            target, name="test", on_retry=lambda error, delay: told.append((error, delay))
+        )
     )
     await asyncio.sleep(0.3)
     await asyncio.to_thread(durable_redis.start)
@@ -261,3 +271,34 @@ async def test_run_script__refuses_by_code__refused_with_that_code(connection: C
             await run_script(connection, fenced, keys=["f"])
         assert refused.value.code == "FENCED"
         assert refused.value.detail == "a newer epoch holds f"
+
+
+async def test_run_script__several_writes__survive_kill_9(
+    durable_redis: RedisProcess, server: RedisServer
+) -> None:
+    """Fence and intent are one script: with a `default` user without rights they would be gone."""
+    target = replace(server, port=durable_redis.port, password=durable_redis.password)
+    both = Script("redis.call('SET', KEYS[1], 1) return redis.call('SET', KEYS[2], 2)")
+    connection = await connect(target, name="test")
+    await run_script(connection, both, keys=["{s}:a", "{s}:b"])
+    connection.close()
+
+    durable_redis.kill()
+    durable_redis.start()
+
+    connection = await connect(target, name="test")
+    assert await connection.call("MGET", "{s}:a", "{s}:b") == ["1", "2"]
+    connection.close()
+
+
+async def test_connect__default_user_with_rights_but_off__not_let_in(
+    redis: RedisProcess, server: RedisServer
+) -> None:
+    assert "user default off" in redis.run("ACL", "LIST")
+    anonymous = await asyncio.open_connection(server.host, server.port)
+    anonymous[1].write(b'GET k\r\nAUTH default ""\r\n')
+
+    assert (await anonymous[0].readline()).startswith(b"-NOAUTH")
+    assert (await anonymous[0].readline()).startswith(b"-WRONGPASS")
+    anonymous[1].close()
+    await anonymous[1].wait_closed()

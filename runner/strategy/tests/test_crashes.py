@@ -77,4 +77,3 @@ def story(state: Any) -> tuple[Any, ...]:
     exits = [(o.filled, o.value) for o in state.exits if o.filled]
     entry = state.entry and (state.entry.filled, state.entry.value)
     return execution(state), reason_of(state), realized_pnl(state), entry, exits
-

@@ -161,7 +161,9 @@ def test_an_exit_command__sells_once_and_an_expired_one_does_not(runner: RunnerP
     runner.redis.run("XADD", key, "*", "id", "a", "tradingDay", day, "expiry", past, "kind", "exit")
     time.sleep(0.3)
     assert runner.state()["execution"] == "BOUGHT"
-    runner.redis.run("XADD", key, "*", "id", "b", "tradingDay", day, "expiry", future, "kind", "exit")
+    runner.redis.run(
+        "XADD", key, "*", "id", "b", "tradingDay", day, "expiry", future, "kind", "exit"
+    )
 
     assert runner.wait_execution("STOPPED")["reason"] == "exited"
 

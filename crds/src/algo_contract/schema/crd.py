@@ -143,6 +143,8 @@ def structural(model: type[BaseModel]) -> Schema:
 def _node(schema: Schema, definitions: dict[str, Schema]) -> Schema:
     schema = _resolved(schema, definitions)
     node = {key: schema[key] for key in _KEPT if key in schema and schema[key] is not None}
+    if isinstance(node.get("default"), dict):
+        node["default"] = {k: v for k, v in node["default"].items() if v is not None}
     if "const" in schema:
         node["enum"] = [schema["const"]]
     for bound, edge in (("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")):

@@ -16,7 +16,8 @@ class AccountFeed(Fields):
 
     enabled: bool = Field(True, description="Whether the account's own feed may be used.")
     shared: bool = Field(
-        False, description="The feed serves every strategy without an account; for the platform's own."
+        False,
+        description="The feed serves every strategy without an account; for the platform's own.",
     )
 
 
@@ -25,25 +26,40 @@ class AccountLimits(Fields):
 
     ordersPerSecond: int = Field(8, ge=1, le=8, description="Orders sent in any second.")
     maxDailyLoss: float | None = Field(
-        None, gt=0, le=1_000_000_000, description="Loss in rupees at which everything is sold for the day."
+        None,
+        gt=0,
+        le=1_000_000_000,
+        description="Loss in rupees at which everything is sold for the day.",
     )
 
 
 class BrokerAccountSpec(Spec):
     """Which broker, and how to reach it."""
 
-    broker: Literal["zerodha", "dhan", "fyers", "angelone", "paper"] = Field(description="The broker.")
+    broker: Literal["zerodha", "dhan", "fyers", "angelone", "paper"] = Field(
+        description="The broker."
+    )
     sealedLogin: Envelope | None = Field(None, description="Sealed log-in secrets (algo-seal).")
-    sealedSession: Envelope | None = Field(None, description="Sealed session, written by the log-in worker.")
+    sealedSession: Envelope | None = Field(
+        None, description="Sealed session, written by the log-in worker."
+    )
     sealedCallback: Envelope | None = Field(None, description="Sealed return of a browser log-in.")
-    feed: AccountFeed = Field(default_factory=AccountFeed, description="The account's market data.")
+    feed: AccountFeed = Field(
+        default=AccountFeed(enabled=True, shared=False), description="The account's market data."
+    )
     clock: Literal["Wall", "Feed"] = Field(
         "Wall", description="Feed follows recorded ticks' time; only for paper or a simulator."
     )
-    limits: AccountLimits = Field(default_factory=AccountLimits, description="Limits of the account.")
+    limits: AccountLimits = Field(
+        default=AccountLimits(ordersPerSecond=8, maxDailyLoss=None),
+        description="Limits of the account.",
+    )
     egressProxy: Url | None = Field(None, description="HTTP proxy whose address the broker knows.")
     registeredIP: str | None = Field(
-        None, max_length=45, pattern=r"^[0-9A-Fa-f.:]+$", description="The address registered at the broker."
+        None,
+        max_length=45,
+        pattern=r"^[0-9A-Fa-f.:]+$",
+        description="The address registered at the broker.",
     )
     baseUrl: Url | None = Field(None, description="Another REST address; hosts are allow-listed.")
     feedUrl: Url | None = Field(None, description="Another feed address; hosts are allow-listed.")
@@ -77,7 +93,9 @@ class BrokerAccountStatus(Fields):
     """What the operator reports."""
 
     id: str | None = Field(None, description="The account's id, from the object's UID.")
-    phase: Literal["READY", "LOGIN_NEEDED", "FAILED"] | None = Field(None, description="At a glance.")
+    phase: Literal["READY", "LOGIN_NEEDED", "FAILED"] | None = Field(
+        None, description="At a glance."
+    )
     observedGeneration: int | None = Field(None, description="The generation of the spec acted on.")
     tokenExpiresAt: str | None = Field(
         None, description="When the session ends.", json_schema_extra={"format": "date-time"}

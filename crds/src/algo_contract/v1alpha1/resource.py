@@ -1,4 +1,4 @@
-"""What both resources' models share: strict fields, and rules that exist once for CEL and Python."""
+"""What both resources' models share: strict fields, and rules held once for CEL and Python."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

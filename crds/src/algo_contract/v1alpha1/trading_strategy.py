@@ -20,7 +20,14 @@ Clock = Annotated[str, Field(pattern=CLOCK_PATTERN, max_length=8)]
 Day = Annotated[str, Field(pattern=DATE_PATTERN, max_length=10)]
 Weekday = Literal["Mon", "Tue", "Wed", "Thu", "Fri"]
 
-MONEY_FIELDS = ("stopLoss", "stopLossPercent", "limitPrice", "target", "targetPercent", "trailingStopPercent")
+MONEY_FIELDS = (
+    "stopLoss",
+    "stopLossPercent",
+    "limitPrice",
+    "target",
+    "targetPercent",
+    "trailingStopPercent",
+)
 IMMUTABLE_FIELDS = ("symbol", "exchange", "mode")
 
 
@@ -56,7 +63,9 @@ def _immutable(field: str) -> Rule:
 class TradingStrategySpec(Spec):
     """What the trader wants."""
 
-    exchange: Literal["NSE", "BSE"] = Field("NSE", description="The exchange the share is traded on.")
+    exchange: Literal["NSE", "BSE"] = Field(
+        "NSE", description="The exchange the share is traded on."
+    )
     symbol: str = Field(
         min_length=1,
         max_length=32,
@@ -73,25 +82,31 @@ class TradingStrategySpec(Spec):
     )
     quantity: int = Field(ge=1, le=1_000_000, description="How many shares to buy.")
     product: Literal["Intraday", "Delivery"] = Field(
-        "Intraday", description="The broker's product; either way the position is sold the same day."
+        "Intraday",
+        description="The broker's product; either way the position is sold the same day.",
     )
     brokerAccount: str | None = Field(
         None,
         min_length=1,
         max_length=253,
-        description="A BrokerAccount in this namespace; none means paper trading on the shared feed.",
+        description="A BrokerAccount in this namespace; none means paper on the shared feed.",
     )
     mode: Literal["Paper", "Live"] = Field(
         "Paper", description="Paper trades against a simulated book; Live sends real orders."
     )
     orderType: Literal["Market", "Limit"] = Field("Market", description="How to buy.")
-    limitPrice: Price | None = Field(None, description="The most to pay per share; for orderType Limit.")
-    target: Price | None = Field(None, description="Sell when the last price is at or over this price.")
+    limitPrice: Price | None = Field(
+        None, description="The most to pay per share; for orderType Limit."
+    )
+    target: Price | None = Field(
+        None, description="Sell when the last price is at or over this price."
+    )
     targetPercent: Percent | None = Field(
         None, description="The target as a percentage over the average buying price."
     )
     trailingStopPercent: Percent | None = Field(
-        None, description="The stop also follows the highest price by this percentage and never falls."
+        None,
+        description="The stop also follows the highest price by this percentage and never falls.",
     )
     entryGraceSeconds: int = Field(
         60, ge=1, le=3600, description="How long after buyTime the entry may still be made."
@@ -195,18 +210,24 @@ class TradingStrategyStatus(Fields):
     execution: Execution | None = Field(None, description="Where today's trade stands.")
     reason: str | None = Field(None, description="Why execution is what it is.")
     observedGeneration: int | None = Field(None, description="The generation of the spec acted on.")
-    runnerEpoch: int | None = Field(None, description="Raised before each pod: the runner's fencing token.")
+    runnerEpoch: int | None = Field(
+        None, description="Raised before each pod: the runner's fencing token."
+    )
     podName: str | None = Field(None, description="The runner pod, while there is one.")
     tradingDay: Day | None = Field(None, description="The trading day this status tells of.")
     averagePrice: float | None = Field(None, description="Average buying price in rupees.")
     position: int | None = Field(None, description="Shares held now.")
     stopPrice: float | None = Field(None, description="The stop in force, in rupees.")
     realizedPnl: float | None = Field(None, description="Profit or loss of the day in rupees.")
-    lastAction: str | None = Field(None, max_length=256, description="The last thing done, in words.")
+    lastAction: str | None = Field(
+        None, max_length=256, description="The last thing done, in words."
+    )
     nextRun: str | None = Field(
         None, description="When the next pod is due.", json_schema_extra={"format": "date-time"}
     )
-    lastPrice: float | None = Field(None, description="Last price in rupees, at most once a minute.")
+    lastPrice: float | None = Field(
+        None, description="Last price in rupees, at most once a minute."
+    )
     conditions: list[Condition] = Field(
         default_factory=list[Condition],
         max_length=16,

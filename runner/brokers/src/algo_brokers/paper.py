@@ -8,8 +8,8 @@ and `place` takes a tag once, so nothing here can double.
 import asyncio
 import json
 import time
-from dataclasses import asdict, dataclass
 from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from algo_contract.redis_keys import strategy as strategy_key
@@ -112,9 +112,7 @@ class PaperBroker:
         except RedisUnavailable as error:
             raise DeniedLocally(str(error)) from error
         deadline = int(now[0]) * 1_000_000 + int(now[1]) + int(left * 1_000_000)
-        after = paper.place(
-            self.book, order.tag, order.side, order.terms, price=self.last_price
-        )
+        after = paper.place(self.book, order.tag, order.side, order.terms, price=self.last_price)
         try:
             reply = await self._write(after, new=order.tag, deadline=deadline)
         except RedisUnavailable:
@@ -195,7 +193,8 @@ class PaperBroker:
 
     async def _wait_past(self, deadline: int) -> str:
         """After a lost answer: once the server's clock is past the deadline, the script that was
-        on its way can no longer take the order, and the book tells for good."""
+        on its way can no longer take the order, and the book tells for good.
+        """
         while True:
             try:
                 now: list[str] = await self._redis.call("TIME")
@@ -214,5 +213,6 @@ def _order_text(number: int, order: PaperOrder) -> str:
 def _read_order(text: str) -> tuple[int, PaperOrder]:
     fields: dict[str, Any] = json.loads(text)
     number, side = fields.pop("n"), fields.pop("side")
-    row = OrderRow(**fields | {"terms": Terms(**fields["terms"])})
+    fields["terms"] = Terms(**fields["terms"])
+    row = OrderRow(**fields)
     return number, PaperOrder(side=side, row=row)

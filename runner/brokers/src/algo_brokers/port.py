@@ -7,7 +7,8 @@ from algo_engine.orders import Order, OrderRow, Terms
 
 class Broker(Protocol):
     """Orders at one broker. Every call raises a `BrokerError` instead of guessing; rows carry
-    totals, so reading one twice is harmless. Prices in paise."""
+    totals, so reading one twice is harmless. Prices in paise.
+    """
 
     async def place(self, order: Order, *, send_by: float) -> OrderRow:
         """Sends a new order under its tag; not after `send_by` (monotonic seconds).

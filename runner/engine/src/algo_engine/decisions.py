@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 from algo_contract.assignment import Assignment
 from algo_contract.states import Reason
+
 from algo_engine.events import SessionEnd, Tick, Timer
 from algo_engine.pricing import base_stop, stop_in_force, target_price, trailing_stop
 from algo_engine.state import (
@@ -64,7 +65,8 @@ def entry_ends_us(state: State, day: Assignment) -> int:
 
 def ends_entry(state: State, day: Assignment, time_us: int) -> bool:
     """Whether a resting entry had ended when a tick at `time_us` came: where ticks are the clock,
-    it is cancelled before that tick can fill it."""
+    it is cancelled before that tick can fill it.
+    """
     return entry_is_live(state) and time_us >= entry_ends_us(state, day)
 
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from algo_contract.assignment import Assignment, Strategy
 from algo_contract.money import rupee_text
+
 from algo_engine.events import Action, Command, Tell
 from algo_engine.pricing import stop_in_force, trailing_stop
 from algo_engine.state import State, entry_is_live, position
@@ -11,7 +12,8 @@ from algo_engine.state import State, entry_is_live, position
 
 def edited(state: State, day: Assignment, strategy: Strategy) -> tuple[State, list[Action]]:
     """Takes over an edit. In position only stop, target, trailing, sell time and desired state
-    count at once; a stop at or above the last price is refused, and the old one stays."""
+    count at once; a stop at or above the last price is refused, and the old one stays.
+    """
     if position(state) == 0 and not entry_is_live(state):
         return replace(state, strategy=strategy), []
     merged = replace(

@@ -8,6 +8,7 @@ from typing import Literal
 
 from algo_contract.assignment import Strategy
 from algo_contract.streams import CommandKind
+
 from algo_engine.orders import Operation, Order, OrderRow, Terms
 
 Outcome = Literal["confirmed", "rejected", "denied", "unresolved"]

@@ -91,7 +91,9 @@ def seen_in_book(order: Order, row: OrderRow) -> Order:
     grew = row.filled >= order.filled
     return replace(
         order,
-        status=order.status if order.status in TERMINAL and row.status not in TERMINAL else row.status,
+        status=order.status
+        if order.status in TERMINAL and row.status not in TERMINAL
+        else row.status,
         terms=row.terms,
         filled=row.filled if grew else order.filled,
         value=row.value if grew else order.value,

@@ -32,7 +32,8 @@ class PaperBook:
 
 def place(book: PaperBook, tag: str, side: Side, terms: Terms, *, price: int) -> PaperBook:
     """Takes a new order at a last price of `price` (0: none known yet). A tag that the book has
-    already is not taken again."""
+    already is not taken again.
+    """
     if tag in book.orders:
         return book
     status = "TRIGGER_PENDING" if terms.type in ("STOP_MARKET", "STOP_LIMIT") else "OPEN"

@@ -1,6 +1,7 @@
 """Stop and target prices: exact integer arithmetic in paise."""
 
-from algo_contract.sessions import TickBand, tick_size
+from algo_contract.trading_day import TickBand, tick_size
+
 from algo_engine.state import State, average_price, bought
 
 _WHOLE = 10_000
@@ -9,7 +10,8 @@ _WHOLE = 10_000
 
 def base_stop(state: State, bands: tuple[TickBand, ...]) -> int:
     """The strategy's own stop: its price, or its percentage under the average fill rounded up to
-    the tick. 0 while a percentage has no fill to start from."""
+    the tick. 0 while a percentage has no fill to start from.
+    """
     strategy = state.strategy
     if strategy.stop_loss is not None:
         return strategy.stop_loss

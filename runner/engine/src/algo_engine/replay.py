@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from algo_contract.assignment import Assignment
+
 from algo_engine import paper
 from algo_engine.decisions import ends_entry
 from algo_engine.events import (
@@ -66,7 +67,9 @@ def replay_day(day: Assignment, ticks: Iterable[FileTick]) -> DayResult:
     )
 
 
-def split_days(ticks: Iterable[FileTick], *, midnight_us: int) -> Iterator[tuple[int, Iterator[FileTick]]]:
+def split_days(
+    ticks: Iterable[FileTick], *, midnight_us: int
+) -> Iterator[tuple[int, Iterator[FileTick]]]:
     """Groups ticks by exchange day: (day's midnight in µs, its ticks), in the file's order.
 
     `midnight_us` is any midnight in exchange time. Each group must be used up before the next.

@@ -4,7 +4,8 @@ from typing import Any
 
 from algo_contract.ids import order_id
 from algo_contract.money import average_rupees, rupees
-from algo_contract.sessions import ist_datetime
+from algo_contract.trading_day import ist_datetime
+
 from algo_engine.charges import round_trip_charges
 from algo_engine.orders import Order
 from algo_engine.replay import DayResult

@@ -1,11 +1,13 @@
 """What brokers report: orders seen in the book, answers to requests. Facts into the state, and
-the story's lines about them."""
+the story's lines about them.
+"""
 
 from dataclasses import replace
 
 from algo_contract.assignment import Assignment
 from algo_contract.money import rupee_text
 from algo_contract.states import Reason, sentence
+
 from algo_engine.decisions import SECOND_US, grow_high, stop_reason
 from algo_engine.events import Action, Answered, Tell
 from algo_engine.orders import Order, OrderRow, seen_in_book
@@ -48,7 +50,8 @@ def seen(state: State, day: Assignment, row: OrderRow) -> Report:
 
 def answered(state: State, answer: Answered) -> Report:
     """The answer to a request. An unresolved place leaves the operation open: only the book ends
-    it. An unresolved modify or cancel may be repeated: its terms are absolute."""
+    it. An unresolved modify or cancel may be repeated: its terms are absolute.
+    """
     try:
         order = order_of(state, answer.tag)
     except KeyError:
@@ -77,9 +80,7 @@ def _settled(order: Order) -> Order:
     return replace(order, working=None, status="TRIGGER_PENDING" if order.is_stop else "OPEN")
 
 
-def _entry_seen(
-    state: State, day: Assignment, before: Order, now: Order, message: str
-) -> Report:
+def _entry_seen(state: State, day: Assignment, before: Order, now: Order, message: str) -> Report:
     if now.filled > before.filled:
         state = grow_high(state, day, state.last_price)
         stop = stop_in_force(state, day.tick_bands)
@@ -132,7 +133,8 @@ def _sold(state: State, order: Order) -> Report:
 
 def _refused(state: State, order: Order, message: str) -> Report:
     """A refused entry is final for the day, one that was never sent may be tried again; a refused
-    resting stop leaves the runner to guard alone; a refused exit is tried again."""
+    resting stop leaves the runner to guard alone; a refused exit is tried again.
+    """
     if order.leg == "entry" and (order.status == "REJECTED" or order.attempt >= MAX_ENTRIES):
         return _not_bought(state, "refused", message)
     note = Tell("OrderRefused", _about(order, message), is_warning=True)

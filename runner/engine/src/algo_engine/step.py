@@ -6,6 +6,7 @@ from typing import assert_never
 from algo_contract.assignment import Assignment
 from algo_contract.money import rupee_text
 from algo_contract.states import OWNER_REASONS, Reason, sentence
+
 from algo_engine.decisions import (
     Enter,
     Leave,

@@ -5,16 +5,16 @@ Times are ISO 8601 with a zone, prices rupees with at most two decimals.
 
 import datetime as dt
 import gzip
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final, TextIO
 
 from algo_contract.money import paise
-from algo_contract.sessions import microseconds
+from algo_contract.trading_day import microseconds
 
 HEADER: Final = "time,exchange,symbol,price,quantity,volume"
 _FIELDS: Final = 6
-_MICROS: Final = len("59999999")
+_REMEMBERED: Final = 60_000
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 
 FileTick = tuple[str, str, int, int, int, int]
@@ -22,10 +22,12 @@ FileTick = tuple[str, str, int, int, int, int]
 
 
 class TickFileError(ValueError):
-    """A tick file that cannot be read; the message names the file, and the line where there is one."""
+    """A tick file that cannot be read; the message names the file and, if any, the line."""
 
 
-def read_ticks(path: Path | str, *, instrument: tuple[str, str] | None = None) -> Iterator[FileTick]:
+def read_ticks(
+    path: Path | str, *, instrument: tuple[str, str] | None = None
+) -> Iterator[FileTick]:
     """The file's ticks in its order; with `instrument` (exchange, symbol) only that share's.
 
     Every line is checked, also those of other instruments.
@@ -34,44 +36,60 @@ def read_ticks(path: Path | str, *, instrument: tuple[str, str] | None = None) -
         TickFileError: missing, unreadable or empty file, wrong header, or a broken line.
     """
     path = Path(path)
-    number = 0
+    line_number = [1]
     try:
         with _open(path) as lines:
             if lines.readline().strip() != HEADER:
-                raise TickFileError(f"{path}, line 1: the header must be {HEADER}")
-            number = 1
-            minute, minute_us = "", 0
-            for line in lines:
-                number += 1
-                fields = line.rstrip().split(",")
-                if len(fields) != _FIELDS:
-                    if fields == [""]:
-                        continue
-                    raise ValueError(f"{len(fields)} fields instead of {_FIELDS}")
-                text, exchange, symbol, price, quantity, volume = fields
-                if text[:17] + text[-6:] != minute:
-                    minute, minute_us = text[:17] + text[-6:], _minute_us(text)
-                seconds = text[17:-6]
-                micros = seconds.replace(".", "", 1).ljust(_MICROS, "0")
-                if len(micros) == _MICROS and micros.isdigit() and "00" <= seconds < "60":
-                    time_us = minute_us + int(micros)
-                else:
-                    time_us = _microseconds(text)
-                digits = price.replace(".", "", 1)
-                amount = int(digits) if digits.isdigit() and price[-3:-2] == "." else paise(price)
-                if not (quantity.isdigit() and volume.isdigit()):
-                    raise ValueError("quantity and volume must be whole numbers")
-                if instrument is None or (symbol == instrument[1] and exchange == instrument[0]):
-                    yield exchange, symbol, time_us, amount, int(quantity), int(volume)
-    except TickFileError:
-        raise
+                raise ValueError(f"the header must be {HEADER}")
+            yield from _parsed(lines, instrument, line_number)
     except UnicodeDecodeError as error:
         raise TickFileError(f"{path}: not a text file ({error.reason})") from error
     except (OSError, EOFError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise TickFileError(f"{path}: cannot be read: {reason}") from error
     except ValueError as error:
-        raise TickFileError(f"{path}, line {number + (number == 0)}: {error}") from error
+        raise TickFileError(f"{path}, line {line_number[0]}: {error}") from error
+
+
+def _parsed(
+    lines: Iterable[str], instrument: tuple[str, str] | None, line_number: list[int]
+) -> Iterator[FileTick]:
+    """The hot loop: one line, one tick. `line_number` holds the line in hand.
+
+    Prices and seconds repeat, so each text is parsed and checked once and then looked up.
+    """
+    minute = zone = ""
+    minute_us = 0
+    offsets: dict[str, int] = {}
+    amounts: dict[str, int] = {}
+    for line in lines:
+        line_number[0] += 1
+        fields = line.rstrip().split(",")
+        if len(fields) != _FIELDS:
+            if fields == [""]:
+                continue
+            raise ValueError(f"{len(fields)} fields instead of {_FIELDS}")
+        text, exchange, symbol, price, quantity, volume = fields
+        if text[:17] != minute or text[-6:] != zone:
+            minute, zone, minute_us = text[:17], text[-6:], _minute_us(text)
+        seconds = text[17:-6]
+        offset = offsets.get(seconds)
+        if offset is None:
+            offset = _remember(offsets, seconds, _microseconds(text) - minute_us)
+        amount = amounts.get(price)
+        if amount is None:
+            amount = _remember(amounts, price, paise(price))
+        if not (quantity + volume).isdigit():
+            raise ValueError("quantity and volume must be whole numbers")
+        if instrument is None or (symbol == instrument[1] and exchange == instrument[0]):
+            yield exchange, symbol, minute_us + offset, amount, int(quantity), int(volume)
+
+
+def _remember(table: dict[str, int], text: str, value: int) -> int:
+    """Bounded: what does not repeat (microseconds) is not worth the memory."""
+    if len(table) < _REMEMBERED:
+        table[text] = value
+    return value
 
 
 def _open(path: Path) -> TextIO:
@@ -93,4 +111,3 @@ def _microseconds(text: str) -> int:
     if moment.tzinfo is None:
         raise ValueError(f"the time {text!r} has no zone, for example +05:30")
     return microseconds(moment)
-

@@ -1,10 +1,12 @@
 """When a tick matters. Almost none does: the hot loops of runner and replay compare each tick with
-these three numbers and hand over only those that can change something."""
+these three numbers and hand over only those that can change something.
+"""
 
 from dataclasses import dataclass
 from typing import Final
 
 from algo_contract.assignment import Assignment
+
 from algo_engine.decisions import buy_us, entry_ends_us, sell_us
 from algo_engine.paper import PaperBook, touched_at
 from algo_engine.pricing import stop_in_force, target_price
@@ -24,7 +26,8 @@ NEVER: Final = 1 << 62
 @dataclass(frozen=True, slots=True)
 class Watch:
     """A tick matters if its price is at or under `low`, at or over `high`, or its time at or
-    after `at_us`. Paise, and microseconds since the epoch in exchange time."""
+    after `at_us`. Paise, and microseconds since the epoch in exchange time.
+    """
 
     low: int
     high: int

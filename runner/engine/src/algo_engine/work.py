@@ -8,6 +8,7 @@ by a modify; sell what filled, never what was asked for; one operation at a time
 from dataclasses import replace
 
 from algo_contract.assignment import Assignment
+
 from algo_engine.decisions import SECOND_US, entry_ends_us
 from algo_engine.events import Cancel, Modify, Place, Request
 from algo_engine.orders import Order, Terms
@@ -140,13 +141,16 @@ def _guard_request(state: State, day: Assignment) -> Request | None:
     if state.stop_changes >= MAX_STOP_CHANGES or not is_spaced:
         return None
     grew = resting.terms.quantity != wanted.quantity
-    return Modify(resting.tag, wanted) if grew or _is_worth_moving(state, resting, trigger) else None
+    return (
+        Modify(resting.tag, wanted) if grew or _is_worth_moving(state, resting, trigger) else None
+    )
 
 
 def _is_worth_moving(state: State, resting: Order, trigger: int) -> bool:
     """Whether a resting stop is moved to a new trigger. A typed stop always is; a trailing one by
     steps that widen with each change, so that few changes cover a long rise. In between the
-    runner's own stop, which follows every tick, is the tighter one."""
+    runner's own stop, which follows every tick, is the tighter one.
+    """
     if trigger > state.trail:
         return True
     step = (state.high - state.trail) * (1 + state.stop_changes) // TRAIL_STEPS

@@ -9,7 +9,7 @@ from typing import Final
 
 from algo_contract import redis_keys
 from algo_contract.ids import account_id
-from algo_contract.sessions import clock_text
+from algo_contract.trading_day import clock_text
 from algo_engine.tick_file import FileTick
 
 from algo_feed.console import say

@@ -19,7 +19,7 @@ from algo_redis.errors import RedisRefused, RedisUnavailable, refusal
 Argument = str | bytes | int
 Command = tuple[Argument, ...]
 Reply = Any
-"""str (bytes where the connection does not decode), int, float, bool, None, list, dict."""
+"""str (bytes where the connection does not decode), int, float, bool, None, list (sets too), dict."""
 
 DEADLINE_SECONDS: Final = 5.0
 _pack = cast("Callable[[Command], bytes]", _untyped_pack_command)

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from algo_contract import streams
 from algo_contract.assignment import RunnerState, state_hash
 from algo_contract.redis_keys import strategy as strategy_key
 from algo_engine.events import Action, Cancel, Modify, Place, Tell
@@ -170,5 +169,7 @@ def _fenced(error: RedisRefused) -> Exception:
 
 
 def _field(fields: Any, name: str) -> str:
-    pairs = fields if isinstance(fields, dict) else dict(zip(fields[::2], fields[1::2], strict=True))
+    pairs = (
+        fields if isinstance(fields, dict) else dict(zip(fields[::2], fields[1::2], strict=True))
+    )
     return str(pairs[name])

@@ -28,7 +28,9 @@ class Market:
     ended: bool = False
 
 
-async def follow(session: Session, reader: TickReader, market: Market, feed: HeldConnection) -> None:
+async def follow(
+    session: Session, reader: TickReader, market: Market, feed: HeldConnection
+) -> None:
     """Reads ticks until the session has ended. Never raises on what a tick holds.
 
     Raises:
@@ -45,9 +47,7 @@ async def follow(session: Session, reader: TickReader, market: Market, feed: Hel
             await session.handle(SessionEnd(), kind="session_end")
 
 
-async def take(
-    session: Session, market: Market, ticks: Sequence[StreamTick]
-) -> None:
+async def take(session: Session, market: Market, ticks: Sequence[StreamTick]) -> None:
     """One batch. The loop body is the hot path: three comparisons for almost every tick."""
     is_wall = session.day.clock == "Wall"
     last = session.last
@@ -70,7 +70,8 @@ async def take(
 
 async def _feed_has_closed(day: Assignment, feed: HeldConnection) -> bool:
     """Whether a recorded day is over: read before the ticks, so that all of them are in by then.
-    Under the wall clock the timer ends the session."""
+    Under the wall clock the timer ends the session.
+    """
     if day.clock == "Wall":
         return False
     try:

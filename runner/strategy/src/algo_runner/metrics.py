@@ -1,5 +1,6 @@
 """/metrics, /healthz and /readyz over a few lines of HTTP: prometheus-client would cost a tenth of
-the whole process's memory."""
+the whole process's memory.
+"""
 
 import asyncio
 import resource
@@ -40,7 +41,13 @@ async def serve(pages: Pages, *, host: str, port: int) -> asyncio.Server:
                 request = await reader.readuntil(b"\r\n\r\n")
                 writer.write(_response(pages, request.split(b" ", 2)[1].decode("latin-1")))
                 await writer.drain()
-        except (TimeoutError, OSError, IndexError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+        except (
+            TimeoutError,
+            OSError,
+            IndexError,
+            asyncio.IncompleteReadError,
+            asyncio.LimitOverrunError,
+        ):
             pass
         finally:
             writer.close()

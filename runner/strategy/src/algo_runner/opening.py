@@ -1,4 +1,4 @@
-"""Opening a session: take the fence, recover the state, settle what an earlier process left open."""
+"""Opening a session: take the fence, recover the state, settle what was left open."""
 
 from typing import Final
 
@@ -41,8 +41,11 @@ async def open_session(day: Assignment, redis: HeldConnection) -> Session:
 
 
 def first_tick_id(session: Session, *, now_ms: int) -> str:
-    """Behind which id to read on: the last tick that left a trace in journal or book, for a recorded day else its
-    start, under the wall clock else now less the age at which a tick may still decide."""
+    """Behind which id to read on.
+
+    The last tick that left a trace in journal or book; else, for a recorded day, its start, and
+    under the wall clock now less the age at which a tick may still decide.
+    """
     if stream_place(session.state.cursor) > (0, 0):
         return session.state.cursor
     return STREAM_START if session.day.clock == "Feed" else f"{now_ms - LATE_US // 1000}-0"

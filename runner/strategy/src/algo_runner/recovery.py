@@ -1,5 +1,6 @@
 """The state a process starts from: the journal's newest snapshot, or, with that lost, the broker's
-book searched by our tags."""
+book searched by our tags.
+"""
 
 from dataclasses import replace
 
@@ -62,7 +63,8 @@ def _found(
     state: State, known: dict[str, OrderRow], *, leg: Leg, attempt: int, side: Side
 ) -> Order | None:
     """The order as the state would have journalled it; what the book knows of it follows as
-    news, so that its fills are told and acted on like any others."""
+    news, so that its fills are told and acted on like any others.
+    """
     tag = order_tag(state.strategy.uid, state.trading_day, leg, attempt)
     row = known.get(tag)
     if row is None:

@@ -73,7 +73,9 @@ def read_strategy(path: Path) -> TradingStrategy:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ReplayError(f"{path}: not valid YAML: {error}") from error
     if len(documents) != 1:
-        raise ReplayError(f"{path}: one TradingStrategy is needed, found {len(documents)} documents")
+        raise ReplayError(
+            f"{path}: one TradingStrategy is needed, found {len(documents)} documents"
+        )
     try:
         return TradingStrategy.model_validate(documents[0])
     except ValidationError as error:

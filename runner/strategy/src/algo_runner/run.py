@@ -68,7 +68,10 @@ async def run(folder: Path, *, port: int = METRICS_PORT) -> None:
         starting.cancel()
         return
     runner = starting.result()
-    pages = Pages(samples=lambda: samples(runner.session, runner.reader, runner.market, runner.started), is_ready=lambda: runner.is_ready)
+    pages = Pages(
+        samples=lambda: samples(runner.session, runner.reader, runner.market, runner.started),
+        is_ready=lambda: runner.is_ready,
+    )
     server = await serve(pages, host="0.0.0.0", port=port)  # noqa: S104 - a pod's own address
     async with server:
         working = asyncio.ensure_future(_work(runner))
@@ -107,9 +110,7 @@ async def _work(runner: Runner) -> None:
         tasks.create_task(_housekeep(runner))
         tasks.create_task(_obey(runner))
         tasks.create_task(_beat(runner))
-        tasks.create_task(
-            follow(runner.session, runner.reader, runner.market, runner.ticks_redis)
-        )
+        tasks.create_task(follow(runner.session, runner.reader, runner.market, runner.ticks_redis))
 
 
 async def _housekeep(runner: Runner) -> None:
@@ -180,7 +181,8 @@ async def _beat(runner: Runner) -> None:
 
 async def _finish_step(runner: Runner) -> None:
     """Waits for an order call under way; with the lock held, no other begins. A resting stop
-    stays where it is."""
+    stays where it is.
+    """
     try:
         async with asyncio.timeout(IN_FLIGHT_SECONDS):
             await runner.session.lock.acquire()

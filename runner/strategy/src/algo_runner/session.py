@@ -98,7 +98,8 @@ class Session:
 
     def _resumption(self) -> Event:
         """Recorded ticks do not age: the last one is thought over anew where nothing was bought
-        on it yet, so that an entry which died on its way is made at the same price."""
+        on it yet, so that an entry which died on its way is made at the same price.
+        """
         state = self.state
         if self.day.clock == "Feed" and state.last_price > 0 and not entry_is_final(state):
             return Tick(state.last_price, state.time_us, state.cursor)
@@ -138,7 +139,9 @@ class Session:
 
     def _catch_up(self) -> None:
         """Takes over the newest tick where the engine did not need to see it."""
-        if self.last.price == 0 or stream_place(self.last.cursor) <= stream_place(self.state.cursor):
+        if self.last.price == 0 or stream_place(self.last.cursor) <= stream_place(
+            self.state.cursor
+        ):
             return
         self.broker.last_price = self.last.price
         self._stand_at(self.last.price, self.last.time_us, self.last.cursor)
@@ -165,7 +168,8 @@ class Session:
         self, state: State, actions: list[Action], event: Event, *, kind: str
     ) -> tuple[State, list[Action]]:
         """Commits a step. When Redis was away meanwhile the step is thought over anew: an entry
-        that waited is decided on the tick's age, and only what is then decided is written."""
+        that waited is decided on the tick's age, and only what is then decided is written.
+        """
         while True:
             try:
                 await self._commit(state, actions, kind=kind)

@@ -31,4 +31,5 @@ def read_snapshot(text: str) -> State:
 
 
 def _order(fields: dict[str, Any]) -> Order:
-    return Order(**fields | {"terms": Terms(**fields["terms"])})
+    fields["terms"] = Terms(**fields["terms"])
+    return Order(**fields)

@@ -20,7 +20,9 @@ def samples(session: Session, reader: TickReader, market: Market, started: float
         _counter("tick_gaps_total", "Times that ticks may have been missed.", reader.gaps),
         _counter("reconnects_total", "Reconnections of the tick reader.", reader.reconnects),
         _counter("commits_total", "Journal commits.", counters.commits),
-        _counter("commit_retries_total", "Commits repeated: Redis was away.", counters.commit_retries),
+        _counter(
+            "commit_retries_total", "Commits repeated: Redis was away.", counters.commit_retries
+        ),
         _gauge("last_tick_age_seconds", "Age of the newest tick; -1 before the first.", age),
         _gauge("position", "Shares held.", position(session.state)),
         *(

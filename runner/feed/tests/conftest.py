@@ -1,0 +1,76 @@
+"""A real Redis server, and small tick files."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from algo_contract.assignment import RedisServer
+from algo_feed.settings import PublishSettings
+from redis_server import RedisProcess, running_redis
+
+
+MakeSettings = Callable[..., PublishSettings]
+
+
+@pytest.fixture(scope="session")
+def _shared_redis() -> Iterator[RedisProcess]:
+    with running_redis() as redis:
+        yield redis
+
+
+@pytest.fixture
+def redis(_shared_redis: RedisProcess) -> RedisProcess:
+    """A running server, emptied; do not stop it."""
+    _shared_redis.run("FLUSHALL")
+    return _shared_redis
+
+
+@pytest.fixture
+def durable_redis() -> Iterator[RedisProcess]:
+    """A server of the test's own with an append-only file: kill and start it at will."""
+    with running_redis(append_only=True) as redis:
+        yield redis
+
+
+@pytest.fixture
+def make_settings(redis: RedisProcess) -> MakeSettings:
+    """Settings of one run at full speed on the shared server; keywords change them."""
+
+    def make(ticks: Path, *, server: RedisProcess = redis, **changes: object) -> PublishSettings:
+        address = RedisServer(
+            host=server.host, port=server.port, username=server.username, password=server.password
+        )
+        settings: dict[str, object] = {
+            "ticks": ticks,
+            "speed": float("inf"),
+            "account": None,
+            "account_uid": None,
+            "wait_ready": 0,
+            "wait_timeout": 5.0,
+            "redis": address,
+        }
+        return PublishSettings(**(settings | changes))  # pyright: ignore[reportArgumentType]
+
+    return make
+
+
+@pytest.fixture
+def tick_file(tmp_path: Path) -> Callable[..., Path]:
+    """Writes a tick file: `(day, ticks)` pairs; a tick a second from 09:15:00, two instruments.
+
+    Every pair of ticks of an instrument is equal but for its time, some are equal altogether.
+    """
+
+    def write(*days: tuple[str, int], name: str = "ticks.csv") -> Path:
+        lines = ["time,exchange,symbol,price,quantity,volume"]
+        for day, count in days:
+            for n in range(count):
+                symbol = "INFY" if n % 3 == 2 else "RELIANCE"
+                second = n // 3
+                clock = f"{9 + (900 + second) // 3600:02d}:{(900 + second) // 60 % 60:02d}:{second % 60:02d}"
+                lines.append(f"{day}T{clock}+05:30,NSE,{symbol},{100 + n % 2}.05,10,{n // 4 * 10}")
+        path = tmp_path / name
+        path.write_text("\n".join(lines) + "\n")
+        return path
+
+    return write
