@@ -67,8 +67,9 @@ def tick_file(tmp_path: Path) -> Callable[..., Path]:
             for n in range(count):
                 symbol = "INFY" if n % 3 == 2 else "RELIANCE"
                 second = n // 3
-                clock = f"{9 + (900 + second) // 3600:02d}:{(900 + second) // 60 % 60:02d}:{second % 60:02d}"
-                lines.append(f"{day}T{clock}+05:30,NSE,{symbol},{100 + n % 2}.05,10,{n // 4 * 10}")
+                hours, rest = divmod(9 * 3600 + 900 + second, 3600)
+                clock = f"{hours:02d}:{rest // 60:02d}:{rest % 60:02d}+05:30"
+                lines.append(f"{day}T{clock},NSE,{symbol},{100 + n % 2}.05,10,{n // 4 * 10}")
         path = tmp_path / name
         path.write_text("\n".join(lines) + "\n")
         return path

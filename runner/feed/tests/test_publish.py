@@ -3,7 +3,7 @@
 import asyncio
 import re
 from collections.abc import Callable
-from itertools import groupby
+from itertools import groupby, pairwise
 from pathlib import Path
 
 import pytest
@@ -126,7 +126,7 @@ async def test_publish__paced__takes_its_time_and_the_clock_never_leads(
     connection.close()
 
     assert 1.4 < elapsed < 4
-    changes = [a[0] for a, b in zip(looked, looked[1:], strict=False) if a[1] != b[1]]
+    changes = [a[0] for a, b in pairwise(looked) if a[1] != b[1]]
     assert len(changes) >= elapsed / 0.35
     assert [clock for _, clock in looked] == sorted(clock for _, clock in looked)
 
@@ -140,7 +140,7 @@ async def test_publish__two_days__each_afresh_and_awaited(
 
     async def become_ready(connection: Connection) -> None:
         for day in (DAY, "2019-07-10"):
-            while (await clock_day(connection)) != (day, "09:00:00"):
+            while (await clock_day(connection)) != (day, "09:00:00"):  # noqa: ASYNC110 - in Redis
                 await asyncio.sleep(0.02)
             await asyncio.sleep(0.1)
             seen.append((day, "before", await in_redis(settings.redis)))

@@ -7,7 +7,8 @@ import sys
 import time
 from typing import Final
 
-USAGE: Final = """usage: algo-feed publish --ticks FILE [--speed N] [--account NAMESPACE/NAME] [--wait-ready N]
+USAGE: Final = """\
+usage: algo-feed publish --ticks FILE [--speed N] [--account NAMESPACE/NAME] [--wait-ready N]
 
 publish  replay a recorded tick file into redis-ticks; algo-feed publish --help shows all options
 """

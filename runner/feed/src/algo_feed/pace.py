@@ -31,5 +31,5 @@ class Pace:
         return due - self._monotonic()
 
     def postpone(self, seconds: float) -> None:
-        """Leaves out a time in which nothing could be published, so that no burst makes up for it."""
+        """Leaves out a time in which nothing could be published: no burst makes up for it."""
         self._started += seconds

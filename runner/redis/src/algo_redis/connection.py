@@ -19,7 +19,8 @@ from algo_redis.errors import RedisRefused, RedisUnavailable, refusal
 Argument = str | bytes | int
 Command = tuple[Argument, ...]
 Reply = Any
-"""str (bytes where the connection does not decode), int, float, bool, None, list (sets too), dict."""
+"""str (bytes where the connection does not decode), int, float, bool, None, list, dict; a set
+comes as a list."""
 
 DEADLINE_SECONDS: Final = 5.0
 _pack = cast("Callable[[Command], bytes]", _untyped_pack_command)
@@ -29,7 +30,7 @@ _INCOMPLETE: Final = object()
 class _Batch:
     """A pipeline whose replies are awaited."""
 
-    __slots__ = ("replies", "replied", "size")
+    __slots__ = ("replied", "replies", "size")
 
     def __init__(self, size: int, replied: "asyncio.Future[list[Reply]]") -> None:
         self.size = size
@@ -41,6 +42,7 @@ class Connection(asyncio.Protocol):
     """An open connection; made by `connect`."""
 
     def __init__(self, server: RedisServer, *, decode: bool, deadline: float) -> None:
+        """Not open yet."""
         self._address: Final = f"{server.host}:{server.port}"
         self._deadline: Final = deadline
         self._reader: Final = Reader(

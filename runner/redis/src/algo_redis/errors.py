@@ -25,6 +25,7 @@ class RedisUnavailable(RedisError):
     """
 
     def __init__(self, message: str, *, in_flight: bool) -> None:
+        """`message` names the server and what happened."""
         super().__init__(message)
         self.in_flight: Final = in_flight
 
@@ -37,6 +38,7 @@ class RedisRefused(RedisError):
     """
 
     def __init__(self, code: str, detail: str, *, command: str = "", index: int = 0) -> None:
+        """The answer's two parts, and which command it answers."""
         super().__init__(f"{command}: {code} {detail}" if command else f"{code} {detail}")
         self.code: Final = code
         self.detail: Final = detail

@@ -13,7 +13,8 @@ from algo_redis.script import Script, run_script
 
 class HeldConnection:
     """One server's connection, shared by the tasks of a process. Calls are never repeated here:
-    whoever made one decides what a lost answer means."""
+    whoever made one decides what a lost answer means.
+    """
 
     def __init__(self, server: RedisServer, *, name: str, on_retry: OnRetry | None = None) -> None:
         """Connects nothing yet."""
