@@ -1,9 +1,10 @@
 """A real Kubernetes API server for tests, without nodes or pods: ready in a few seconds.
 
 Starts etcd and kube-apiserver from `.tools/bin`, and kube-controller-manager with the four
-controllers that tests of quotas, owner references and namespaces need, on free loopback ports and in
-a temporary folder. `etcd --unsafe-no-fsync` is right here and nowhere else: nothing has to survive.
-It does not start a scheduler: pods stay Pending. The servers end with the thread that started them.
+controllers that tests of quotas, owner references and namespaces need, on free loopback ports and
+in a temporary folder. `etcd --unsafe-no-fsync` is right here and nowhere else: nothing has to
+survive. It starts no scheduler: pods stay Pending. The servers end with the thread that started
+them, even when it is killed.
 
     with running() as api:
         subprocess.run([..., "--kubeconfig", str(api.kubeconfig)])
@@ -75,7 +76,7 @@ class TestApi:
 
 @contextmanager
 def running(*, controllers: Sequence[str] = CONTROLLERS) -> Iterator[TestApi]:
-    """Run an API server for as long as the context lasts; without `controllers`, only the server."""
+    """Run an API server as long as the context lasts; without `controllers`, only the server."""
     with ExitStack() as stack:
         folder = Path(tempfile.mkdtemp(prefix="testapi-"))
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
@@ -107,7 +108,7 @@ def running(*, controllers: Sequence[str] = CONTROLLERS) -> Iterator[TestApi]:
             f"--cert-dir={folder / 'certs'}",
             f"--token-auth-file={folder / 'tokens.csv'}",
             "--authorization-mode=RBAC",
-            # ResourceQuota and ValidatingAdmissionPolicy are on by default; named so that it is seen.
+            # Both are on by default; named so that it is seen.
             "--enable-admission-plugins=ResourceQuota,ValidatingAdmissionPolicy",
             "--service-cluster-ip-range=10.255.0.0/24",
             "--service-account-issuer=https://kubernetes.default.svc",
@@ -155,7 +156,7 @@ def _write_credentials(folder: Path, token: str) -> None:
     tokens.write_text(f'{token},test-admin,test-admin,"system:masters"\n')
     tokens.chmod(0o600)
     subprocess.run(
-        ["openssl", "genrsa", "-out", folder / "service-account.key", "2048"],  # noqa: S607
+        ["openssl", "genrsa", "-out", folder / "service-account.key", "2048"],
         check=True,
         capture_output=True,
     )
@@ -174,7 +175,7 @@ def _start(
         message = f"{path} is missing; run cluster/setup-tools"
         raise TestApiError(message)
     log = stack.enter_context((folder / f"{program}.log").open("wb"))
-    process = subprocess.Popen(  # noqa: S603
+    process = subprocess.Popen(
         [path, *arguments],
         stdin=subprocess.DEVNULL,
         stdout=log,

@@ -1,4 +1,4 @@
-"""The API server for tests: starts, admits, counts quotas, collects garbage, and ends with its parent."""
+"""The API server for tests: it admits, counts quotas, collects garbage, ends with its parent."""
 
 import signal
 import subprocess
