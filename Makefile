@@ -1,16 +1,17 @@
-# The door to everything: `make help` lists the targets.
+# The door to everything: `make help` lists the targets. CI runs `make test`.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup lock demo test check up down clean status images lint types contracts generate drift unit test-api-server e2e bench fmt
+.PHONY: help setup lock generate fmt check lint types contracts drift size audit unit test \
+        up down clean images e2e demo status bench
 
 BIN := .venv/bin
-UV := $(BIN)/uv
-MEMBERS := crds operator runner/engine runner/redis runner/brokers runner/strategy runner/feed
-PYTHON ?= python3
-export UV_NO_CONFIG_INDEX := 1
+MEMBERS := crds operator runner/engine runner/brokers runner/redis runner/strategy runner/feed
+PYTEST := $(BIN)/pytest -q
 
 help: ## what each target does
-	@grep -hE '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | sort | awk -F ':.*?## ' '{printf "  make %-16s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+# --- set-up -------------------------------------------------------------------------------------
 
 setup: .venv/.installed ## the Python environment in .venv and the tools in .tools
 	@cluster/setup-tools
@@ -18,6 +19,72 @@ setup: .venv/.installed ## the Python environment in .venv and the tools in .too
 .venv/.installed: requirements/dev.lock requirements/uv.lock pyproject.toml $(addsuffix /pyproject.toml,$(MEMBERS))
 	@cluster/setup-venv
 
-lock: ## resolve the dependencies anew and write requirements/*.lock
-	requirements/lock
+lock: .venv/.installed ## resolve the dependencies anew into requirements/*.lock
+	@requirements/lock
 
+generate: .venv/.installed ## write the files made from the contract: CRDs, calendar, reference page
+	@$(BIN)/python -m algo_contract.schema .
+	@charts/copy-crds
+
+# --- what a change must pass ----------------------------------------------------------------------
+
+check: lint types contracts drift size unit ## all of `make test` that needs no pods
+
+test: setup check e2e ## everything a change must pass, set-up included
+
+fmt: .venv/.installed ## format the code
+	@$(BIN)/ruff format --quiet . && $(BIN)/ruff check --quiet --fix .
+
+lint: .venv/.installed
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/ruff check --quiet .
+	$(BIN)/shellcheck -x $$(git ls-files -z | xargs -0 grep -lE '^#!.*(bash|/sh)' --)
+	$(BIN)/codespell $$(git ls-files)
+
+types: .venv/.installed
+	$(BIN)/basedpyright
+
+contracts: .venv/.installed
+	$(BIN)/lint-imports --no-logo
+
+drift: .venv/.installed
+	$(BIN)/python -m algo_contract.schema --check .
+	charts/copy-crds --check
+
+size: .venv/.installed
+	$(BIN)/python tests/sizes.py
+
+audit: .venv/.installed ## known holes in the dependencies
+	$(BIN)/pip-audit --disable-pip --requirement requirements/runner.lock --requirement requirements/operator.lock
+
+unit: setup
+	$(PYTEST) -m "not e2e"
+
+e2e: up ## the tests that need pods, on the local cluster
+	$(PYTEST) -m e2e tests/e2e
+
+# --- the local cluster ----------------------------------------------------------------------------
+
+up: setup ## the local cluster with the product in it
+	@cluster/up
+	@cluster/build-images
+	@cluster/load-images
+	@cluster/install-chart
+
+down: ## remove the cluster, its routes and any daemon that `up` started; caches stay
+	@cluster/down
+
+clean: ## remove the cluster and all caches
+	@cluster/clean
+
+images: setup
+	@cluster/build-images
+
+demo: up ## a stop-loss hit in a real pod: one recorded day, three strategies
+	@$(BIN)/python cluster/demo
+
+status: ## addresses, pods and strategies of the local cluster
+	@cluster/status
+
+bench: up ## the figures of docs/benchmarks.md, measured on this machine
+	@$(BIN)/python tests/bench
