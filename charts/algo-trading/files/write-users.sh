@@ -1,0 +1,23 @@
+#!/bin/sh
+# Runs before each start of a Redis server and writes its ACL file: the platform's users from the chart's
+# rules and the mounted passwords, tenants' users (strategies, accounts) as the operator last saved them.
+# Whatever else is in the file goes.
+set -eu
+umask 077
+rules=/etc/redis/users
+passwords=/run/redis-passwords
+file=/data/users.acl
+
+touch "$file"
+{
+  echo "user default off"
+  while read -r name rule; do
+    if [ -e "$passwords/$name" ]; then
+      hash=$(printf %s "$(cat "$passwords/$name")" | busybox sha256sum)
+      rule="#${hash%% *} $rule"
+    fi
+    echo "user $name on $rule"
+  done <"$rules"
+  sed -n '/^user \(str\|brk\)_/p' "$file"
+} >"$file.new"
+mv "$file.new" "$file"
