@@ -81,10 +81,10 @@ images: setup
 	@cluster/build-images
 
 demo: up ## a stop-loss hit in a real pod: one recorded day, three strategies
-	@$(BIN)/python cluster/demo
+	@PYTHONPATH=cluster $(BIN)/python -m demo
 
 status: ## addresses, pods and strategies of the local cluster
 	@cluster/status
 
 bench: up ## the figures of docs/benchmarks.md, measured on this machine
-	@$(BIN)/python tests/bench
+	@PYTHONPATH=cluster:tests/support $(BIN)/python -m tests.bench
