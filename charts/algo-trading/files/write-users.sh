@@ -1,12 +1,12 @@
 #!/bin/sh
-# Runs before each start of a Redis server and writes its ACL file: the platform's users from the chart's
-# rules and the mounted passwords, tenants' users (strategies, accounts) as the operator last saved them.
-# Whatever else is in the file goes.
+# write-users.sh RULES PASSWORDS FILE: runs before each start of a Redis server and writes its ACL file: the
+# platform's users from RULES and the folder PASSWORDS, tenants' users (strategies, accounts) as the operator
+# last saved them. Whatever else is in the file goes.
 set -eu
 umask 077
-rules=/etc/redis/users
-passwords=/run/redis-passwords
-file=/data/users.acl
+rules=$1
+passwords=$2
+file=$3
 
 touch "$file"
 {
@@ -15,7 +15,7 @@ touch "$file"
   echo "user default off resetpass ~* &* +@all"
   while read -r name rule; do
     if [ -e "$passwords/$name" ]; then
-      hash=$(printf %s "$(cat "$passwords/$name")" | busybox sha256sum)
+      hash=$(printf %s "$(cat "$passwords/$name")" | sha256sum)
       rule="#${hash%% *} $rule"
     fi
     echo "user $name on $rule"
