@@ -10,7 +10,9 @@ HARD_STOP, MEDIAN, NINETIETH = 500, 120, 350
 def main() -> int:
     """1 when a rule is broken."""
     root = Path(__file__).resolve().parents[1]
-    files = [p for part in ("crds", "operator", "runner") for p in (root / part).rglob("src/**/*.py")]
+    files = [
+        p for part in ("crds", "operator", "runner") for p in (root / part).rglob("src/**/*.py")
+    ]
     lines = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in files}
     sizes = sorted(lines.values())
     ninetieth = sizes[int(len(sizes) * 0.9)]

@@ -1,6 +1,7 @@
 """What end-to-end tests and benches do on the local cluster: tenants, strategies, days, murder."""
 
 import json
+import os
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -11,7 +12,7 @@ from typing import Any
 from algo_contract import names
 from algo_engine.tick_file import FileTick
 from algo_contract.sessions import ist_datetime
-from local_cluster.kube import PLATFORM, KubectlError, apply, image_of, kubectl, read
+from local_cluster.kube import PLATFORM, ROOT, apply, image_of, kubectl, read
 from local_cluster.publisher import Publication, publication_objects
 
 NODE = "algo-control-plane"
@@ -19,7 +20,11 @@ NODE = "algo-control-plane"
 
 def tenant_object(namespace: str) -> dict[str, Any]:
     labels = {names.TENANT_LABEL: namespace.removeprefix("tenant-")}
-    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace, "labels": labels}}
+    return {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {"name": namespace, "labels": labels},
+    }
 
 
 @contextmanager
@@ -77,7 +82,9 @@ def condition(namespace: str, name: str, kind: str) -> dict[str, Any]:
     return next((c for c in conditions if c["type"] == kind), {})
 
 
-def wait_execution(namespace: str, name: str, execution: str, seconds: float = 60) -> dict[str, Any]:
+def wait_execution(
+    namespace: str, name: str, execution: str, seconds: float = 60
+) -> dict[str, Any]:
     wait_until(
         lambda: status_of(namespace, name).get("execution") == execution,
         seconds,
@@ -143,7 +150,9 @@ def write_ticks(path: Path, ticks: Sequence[FileTick]) -> Path:
     lines = ["time,exchange,symbol,price,quantity,volume"]
     for exchange, symbol, time_us, price, quantity, volume in ticks:
         at = ist_datetime(time_us).isoformat()
-        lines.append(f"{at},{exchange},{symbol},{price // 100}.{price % 100:02d},{quantity},{volume}")
+        lines.append(
+            f"{at},{exchange},{symbol},{price // 100}.{price % 100:02d},{quantity},{volume}"
+        )
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
 
@@ -151,10 +160,11 @@ def write_ticks(path: Path, ticks: Sequence[FileTick]) -> Path:
 def kill_runner_process(pod: dict[str, Any]) -> None:
     """kill -9 of the runner in its pod, from its node: inside, it is pid 1 and cannot be."""
     uid = pod["metadata"]["uid"]
+    mine = f"pod({uid}|{uid.replace('-', '_')})"
     script = (
-        f"for c in $(grep -lE 'pod({uid}|{uid.replace('-', '_')})' /proc/[0-9]*/cgroup 2>/dev/null);"
-        " do p=${c#/proc/}; p=${p%/cgroup};"
-        " tr '\\0' ' ' </proc/$p/cmdline | grep -q 'algo_runner\\|algo-runner' && kill -9 $p; done; true"
+        f"for c in $(grep -lE '{mine}' /proc/[0-9]*/cgroup 2>/dev/null); do"
+        " p=${c#/proc/}; p=${p%/cgroup}; words=$(tr '\\0' ' ' </proc/$p/cmdline);"
+        " case $words in *algo_runner*|*algo-runner*) kill -9 $p;; esac; done; true"
     )
     node = pod["spec"]["nodeName"]
     subprocess.run(["docker", "exec", node, "sh", "-c", script], check=True, env=docker_env())
@@ -162,10 +172,6 @@ def kill_runner_process(pod: dict[str, Any]) -> None:
 
 def docker_env() -> dict[str, str]:
     """The environment in which `docker` reaches the daemon that cluster/up uses."""
-    import os
-
-    from local_cluster.kube import ROOT
-
     env = dict(os.environ)
     settings = ROOT / ".local/cluster.env"
     for line in settings.read_text(encoding="utf-8").splitlines():
@@ -180,6 +186,3 @@ def events_of(namespace: str, name: str) -> list[str]:
     items = read("events", "-n", namespace, "--field-selector", selector)["items"]
     items.sort(key=lambda e: e.get("eventTime") or e.get("lastTimestamp") or "")
     return [item["reason"] for item in items]
-
-
-__all__ = ["KubectlError"]

@@ -1,0 +1,88 @@
+"""The runner is killed, its pod deleted, in position, over and over: nothing lost or doubled."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cluster import (
+    is_pod_ready,
+    kill_runner_process,
+    pod_of,
+    published,
+    status_of,
+    strategy_object,
+    wait_execution,
+    wait_job_done,
+    wait_until,
+    write_ticks,
+)
+from days import ticks_at
+from local_cluster.kube import apply, kubectl
+
+pytestmark = pytest.mark.e2e
+
+TIMES = 10
+QUIET = ticks_at([9500, 9550, 9600])
+FALL = ticks_at([9500, 9550, 9600, 9400, 9290, 9200])
+
+
+@pytest.mark.parametrize("how", ["kill", "delete"])
+def test_ten_times_in_a_row(how: str, namespace: str, ticks_file: Path) -> None:
+    account = f"{namespace}/recorded"
+    with published(f"e2e-{how}", write_ticks(ticks_file, QUIET), account=account, speed="1"):
+        apply(strategy_object(namespace, "morning"))
+        wait_execution(namespace, "morning", "BOUGHT", 90)
+        for _ in range(TIMES):
+            murder(namespace, how)
+    status = status_of(namespace, "morning")
+    assert status["execution"] == "BOUGHT"
+    assert status["position"] == 10
+
+    with published(f"e2e-{how}-fall", write_ticks(ticks_file, FALL), account=account):
+        wait_job_done(f"e2e-{how}-fall")
+        status = wait_execution(namespace, "morning", "SOLD", 60)
+    assert status["reason"] == "stop_loss"
+    assert status["realizedPnl"] == -21.0
+
+
+def test_a_stop_touched_while_the_pod_is_away(namespace: str, ticks_file: Path) -> None:
+    account = f"{namespace}/recorded"
+    with published("e2e-away", write_ticks(ticks_file, QUIET), account=account, speed="1"):
+        apply(strategy_object(namespace, "morning"))
+        wait_execution(namespace, "morning", "BOUGHT", 90)
+    pod = pod_of(namespace, "morning")
+    assert pod is not None
+    kubectl("delete", "pod", pod["metadata"]["name"], "-n", namespace, "--wait=false")
+    with published("e2e-away-fall", write_ticks(ticks_file, FALL), account=account, wait_ready=0):
+        status = wait_execution(namespace, "morning", "SOLD", 60)
+    assert status["reason"] == "stop_loss"
+    assert status["realizedPnl"] == -21.0
+
+
+def murder(namespace: str, how: str) -> float:
+    """Ends the runner; the seconds until it is guarded again."""
+    pod = pod_of(namespace, "morning")
+    assert pod is not None
+    before = identity(pod)
+    began = time.monotonic()
+    if how == "kill":
+        kill_runner_process(pod)
+    else:
+        kubectl("delete", "pod", pod["metadata"]["name"], "-n", namespace, "--wait=false")
+    wait_until(
+        lambda: (
+            (now := pod_of(namespace, "morning")) is not None
+            and identity(now) != before
+            and is_pod_ready(now)
+        ),
+        60,
+        "another runner is ready",
+    )
+    return time.monotonic() - began
+
+
+def identity(pod: dict[str, Any]) -> tuple[str, str]:
+    """Pod and container: both change when a runner is replaced."""
+    statuses = pod["status"].get("containerStatuses", [{}])
+    return pod["metadata"]["uid"], statuses[0].get("containerID", "")
