@@ -6,6 +6,7 @@ from typing import Final, Never
 
 from algo_operator import metrics
 from algo_operator.context import Context, account_key, strategy_key, tenant_key
+from algo_operator.kube.fields import section
 from algo_operator.work_queue import Key, Priority
 
 _MEASURE_SECONDS: Final = 1.0
@@ -34,9 +35,13 @@ async def measure_cluster(context: Context) -> Never:
         await asyncio.sleep(_MEASURE_SECONDS)
         metrics.QUEUE_DEPTH.set(context.queue.depth())
         metrics.QUEUE_OLDEST.set(context.queue.oldest())
-        phases = Counter(str((body.get("status") or {}).get("phase")) for body in context.strategies.values())
+        phases = Counter(
+            str(section(body, "status").get("phase")) for body in context.strategies.values()
+        )
         for phase in ("ACTIVE", "RUNNING", "STOPPED"):
             metrics.STRATEGIES.labels(phase).set(phases[phase])
-        states = Counter(str((body.get("status") or {}).get("phase")) for body in context.pods.values())
+        states = Counter(
+            str(section(body, "status").get("phase")) for body in context.pods.values()
+        )
         for state in ("Pending", "Running", "Failed", "Succeeded", "Unknown"):
             metrics.PODS.labels(state).set(states[state])

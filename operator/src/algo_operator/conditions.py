@@ -7,8 +7,8 @@ from algo_contract.states import sentence
 
 from algo_operator.clock import timestamp
 from algo_operator.model.facts import Observed
-from algo_operator.model.schedule import SECOND, Day
 from algo_operator.model.problems import Problem
+from algo_operator.model.schedule import SECOND, Day
 from algo_operator.settings import Settings
 
 FEED_SILENT_US: Final = 15 * SECOND
@@ -23,7 +23,13 @@ class Verdict(NamedTuple):
 
 
 def conditions(
-    seen: Observed, day: Day, problem: Problem | None, *, settings: Settings, wanted: bool, failed: bool
+    seen: Observed,
+    day: Day,
+    problem: Problem | None,
+    *,
+    settings: Settings,
+    wanted: bool,
+    failed: bool,
 ) -> list[dict[str, Any]]:
     """All conditions; a transition time changes only when the status flips."""
     verdicts = {
@@ -51,7 +57,9 @@ def merge(
                 "status": verdict.status,
                 "reason": verdict.reason,
                 "message": verdict.message[:1024],
-                "lastTransitionTime": timestamp(now_us) if flipped or old is None else old["lastTransitionTime"],
+                "lastTransitionTime": timestamp(now_us)
+                if flipped or old is None
+                else old["lastTransitionTime"],
                 "observedGeneration": generation,
             }
         )
@@ -59,14 +67,20 @@ def merge(
 
 
 def _ready(
-    seen: Observed, day: Day, problem: Problem | None, *, settings: Settings, wanted: bool, failed: bool
+    seen: Observed,
+    day: Day,
+    problem: Problem | None,
+    *,
+    settings: Settings,
+    wanted: bool,
+    failed: bool,
 ) -> Verdict:
     if not seen.runner_known:
         return Verdict(
             "False",
             "RedisUnavailable",
-            "Redis does not answer, so what the runner did is not known. Nothing is started, removed or let go "
-            "until it answers; orders resting at the broker stay.",
+            "Redis does not answer, so what the runner did is not known. Nothing is started, "
+            "removed or let go until it answers; orders resting at the broker stay.",
         )
     if seen.deleting:
         return _deleting(seen, settings)
@@ -92,21 +106,25 @@ def _deleting(seen: Observed, settings: Settings) -> Verdict:
         return Verdict(
             "False",
             "DeletionStuck",
-            f"The strategy is being deleted, but {held} shares could not be sold yet. It stays until they are. "
-            "To let it go all the same and leave orders and shares as they are, set the annotation "
-            "algotrading.io/abandon-position to your name or a ticket.",
+            f"The strategy is being deleted, but {held} shares could not be sold yet. It stays "
+            "until they are. To let it go all the same and leave orders and shares as they are, "
+            "set the annotation algotrading.io/abandon-position to your name or a ticket.",
         )
-    return Verdict("False", "Flattening", f"The strategy is being deleted: {held} shares are sold first.")
+    return Verdict(
+        "False", "Flattening", f"The strategy is being deleted: {held} shares are sold first."
+    )
 
 
 def _failed(seen: Observed) -> Verdict:
-    reason = seen.runner.reason if seen.runner is not None else str(seen.wish.status.get("reason") or "")
+    reason = (
+        seen.runner.reason if seen.runner is not None else str(seen.wish.status.get("reason") or "")
+    )
     day = seen.runner.trading_day if seen.runner is not None else seen.wish.status.get("tradingDay")
     return Verdict(
         "False",
         "Failed",
-        f"{sentence(reason) or 'The trade failed.'} A person must look at it; then set the annotation "
-        f"algotrading.io/resolved to {day} to let the strategy trade again.",
+        f"{sentence(reason) or 'The trade failed.'} A person must look at it; then set the "
+        f"annotation algotrading.io/resolved to {day} to let the strategy trade again.",
     )
 
 
@@ -118,7 +136,8 @@ def _pod(seen: Observed) -> Verdict:
         return Verdict(
             "False",
             "PodNameTaken",
-            f"A pod named {pod.name} exists that belongs to something else. Delete it or rename the strategy.",
+            f"A pod named {pod.name} exists that belongs to something else. Delete it, or give the "
+            "strategy another name.",
         )
     if pod.trouble is not None:
         return Verdict("False", pod.trouble.reason, pod.trouble.message)
@@ -131,10 +150,18 @@ def _pod(seen: Observed) -> Verdict:
 
 def _idle(seen: Observed, day: Day) -> Verdict:
     if seen.wish.desired == "Stopped":
-        return Verdict("False", "Stopped", "The owner stopped the strategy. Set desiredState to Active to trade.")
+        return Verdict(
+            "False",
+            "Stopped",
+            "The owner stopped the strategy. Set desiredState to Active to trade.",
+        )
     runner = seen.runner
     if runner is not None and seen.done_today:
-        return Verdict("True", "DoneForToday", f"Done for {runner.trading_day}. {sentence(runner.reason)}".strip())
+        return Verdict(
+            "True",
+            "DoneForToday",
+            f"Done for {runner.trading_day}. {sentence(runner.reason)}".strip(),
+        )
     if seen.now_us is None:
         return Verdict("True", "WaitingForFeed", "Waits for the feed's recorded day to begin.")
     if day.next_run_us is None:
@@ -149,7 +176,9 @@ def _idle(seen: Observed, day: Day) -> Verdict:
 def _credentials(seen: Observed) -> Verdict:
     spec = seen.wish.spec
     if spec is not None and spec.mode == "Live":
-        return Verdict("False", "LiveNotAvailable", "Live trading is not available in this release.")
+        return Verdict(
+            "False", "LiveNotAvailable", "Live trading is not available in this release."
+        )
     return Verdict("True", "NotNeeded", "Paper trading needs no broker session.")
 
 
@@ -159,14 +188,19 @@ def _feed(seen: Observed) -> Verdict:
         return Verdict(
             "False",
             "SymbolUnknown",
-            f"The price feed ({seen.feed_id}) has no {spec.exchange}:{spec.symbol}. Check symbol and exchange.",
+            f"The price feed ({seen.feed_id}) has no {spec.exchange}:{spec.symbol}. "
+            "Check symbol and exchange.",
         )
     if seen.pod is None:
-        return Verdict("Unknown", "NotInSession", "Prices are watched only while a runner pod exists.")
+        return Verdict(
+            "Unknown", "NotInSession", "Prices are watched only while a runner pod exists."
+        )
     if feed.heartbeat_us is None:
         return Verdict("False", "NoFeed", f"The price feed ({seen.feed_id}) has not reported yet.")
     if seen.wall_us - feed.heartbeat_us > FEED_SILENT_US:
-        return Verdict("False", "FeedSilent", f"The price feed ({seen.feed_id}) has stopped reporting.")
+        return Verdict(
+            "False", "FeedSilent", f"The price feed ({seen.feed_id}) has stopped reporting."
+        )
     return Verdict("True", "FeedReports", f"The price feed ({seen.feed_id}) reports.")
 
 
@@ -181,7 +215,9 @@ def _protected(seen: Observed) -> Verdict:
         case "exiting":
             return Verdict("True", "Exiting", "An exit order is at work.")
         case "runner" if seen.silent or seen.pod is None or not seen.pod.ready:
-            return Verdict("False", "RunnerSilent", "Only the runner guards the stop, and it does not report.")
+            return Verdict(
+                "False", "RunnerSilent", "Only the runner guards the stop, and it does not report."
+            )
         case "runner":
             return Verdict("True", "RunnerStop", "The runner guards the stop on every tick.")
         case "none" if seen.runner.position == 0:

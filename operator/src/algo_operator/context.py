@@ -6,15 +6,16 @@ from algo_contract import names
 
 from algo_operator.clock import Clock
 from algo_operator.kube.client import Kube
+from algo_operator.kube.fields import labels, section
 from algo_operator.kube.resources import Json
 from algo_operator.leadership import Leadership
 from algo_operator.mirror.live import Live
-from algo_operator.work_queue import Key, WorkQueue
 from algo_operator.redis_acl import RedisUsers
 from algo_operator.redis_links import RedisLinks
 from algo_operator.settings import Settings
 from algo_operator.watch.nodes import NodeHealth
 from algo_operator.watch.objects import Name, Objects
+from algo_operator.work_queue import Key, WorkQueue
 
 
 @dataclass(slots=True, kw_only=True)
@@ -40,14 +41,14 @@ class Context:
         body = self.namespaces.get(Name("", namespace))
         if body is None:
             return None
-        return (body["metadata"].get("labels") or {}).get(names.TENANT_LABEL)
+        return labels(body).get(names.TENANT_LABEL)
 
     def shared_account(self) -> Json | None:
         """The platform's account whose feed serves all. A tenant cannot provide it."""
         shared = [
             body
             for body in self.accounts.values()
-            if (body["spec"].get("feed") or {}).get("shared")
+            if section(section(body, "spec"), "feed").get("shared")
             and self.tenant_of(body["metadata"]["namespace"]) is None
         ]
         return min(shared, key=lambda body: body["metadata"]["creationTimestamp"], default=None)

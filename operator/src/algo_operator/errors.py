@@ -13,11 +13,9 @@ OperatorError
 ├── LeadershipLost     nobody: another operator may act, this process ends
 └── Bug                the developers
 
-`DELAYS` maps each class to the reason shown on the resource and the first delay before the next
+`judge` maps each class to the reason shown on the resource and the first delay before the next
 attempt; the queue doubles it.
 """
-
-from typing import Final
 
 
 class OperatorError(Exception):
@@ -73,7 +71,7 @@ class Bug(OperatorError):
     """This should not happen."""
 
 
-DELAYS: Final[tuple[tuple[type[Exception], str, float], ...]] = (
+_DELAYS: tuple[tuple[type[Exception], str, float], ...] = (
     (Conflict, "Conflict", 0.05),
     (RedisUnavailable, "RedisUnavailable", 0.5),
     (KubeUnavailable, "KubernetesUnavailable", 0.5),
@@ -88,7 +86,4 @@ DELAYS: Final[tuple[tuple[type[Exception], str, float], ...]] = (
 
 def judge(error: Exception) -> tuple[str, float]:
     """The reason to show for an error and the first delay before the next attempt in seconds."""
-    for kind, reason, delay in DELAYS:
-        if isinstance(error, kind):
-            return reason, delay
-    raise AssertionError from error
+    return next((reason, delay) for kind, reason, delay in _DELAYS if isinstance(error, kind))

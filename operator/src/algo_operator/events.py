@@ -29,7 +29,14 @@ class Subject:
 
 
 async def post_event(
-    kube: Kube, subject: Subject, *, kind: str, reason: str, message: str, time_us: int, once: str = ""
+    kube: Kube,
+    subject: Subject,
+    *,
+    kind: str,
+    reason: str,
+    message: str,
+    time_us: int,
+    once: str = "",
 ) -> None:
     """Write an Event. The same `once` text is written once, whoever repeats it."""
     unique = once or f"{time.time_ns()}/{reason}"
@@ -38,7 +45,10 @@ async def post_event(
     body = {
         "apiVersion": "v1",
         "kind": "Event",
-        "metadata": {"name": f"{subject.name[:_LONGEST_NAME]}.{mark}", "namespace": subject.namespace},
+        "metadata": {
+            "name": f"{subject.name[:_LONGEST_NAME]}.{mark}",
+            "namespace": subject.namespace,
+        },
         "involvedObject": {
             "apiVersion": subject.resource.api_version,
             "kind": subject.resource.kind,
@@ -63,7 +73,9 @@ async def post_event(
         log.warning("event_refused", reason=reason, error=str(error))
 
 
-async def tell(kube: Kube, subject: Subject, *, kind: str, reason: str, message: str, time_us: int) -> None:
+async def tell(
+    kube: Kube, subject: Subject, *, kind: str, reason: str, message: str, time_us: int
+) -> None:
     """Write an Event of our own; a story lost must not hold up the trade."""
     try:
         await post_event(kube, subject, kind=kind, reason=reason, message=message, time_us=time_us)

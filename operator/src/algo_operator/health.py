@@ -41,8 +41,10 @@ async def measure_lag(health: Health) -> Never:
         metrics.LOOP_LAG.set(health.lag)
 
 
-async def die_when_unwell(health: Health, *, after_seconds: float, die: Callable[[str], None]) -> Never:
-    """End the process when it has been unwell for that long: a new one begins with fresh watches."""
+async def die_when_unwell(
+    health: Health, *, after_seconds: float, die: Callable[[str], None]
+) -> Never:
+    """End the process when it has been unwell for that long: a new one sees afresh."""
     since: float | None = None
     while True:
         problems = health.problems(health.alive)

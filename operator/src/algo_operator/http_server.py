@@ -20,12 +20,16 @@ async def serve(health: Health, *, port: int) -> web.AppRunner:
 
 
 async def _metrics(_request: web.Request) -> web.Response:
-    return web.Response(body=generate_latest(metrics.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+    return web.Response(
+        body=generate_latest(metrics.registry), headers={"Content-Type": CONTENT_TYPE_LATEST}
+    )
 
 
 def _probe(health: Health, checks: dict[str, Check]):  # noqa: ANN202 - aiohttp's own handler type is internal
     async def answer(_request: web.Request) -> web.Response:
         problems = health.problems(checks)
-        return web.json_response({"ok": not problems, "problems": problems}, status=503 if problems else 200)
+        return web.json_response(
+            {"ok": not problems, "problems": problems}, status=503 if problems else 200
+        )
 
     return answer

@@ -56,7 +56,9 @@ class Leadership:
 class LeaseKeeper:
     """Acquires, renews and releases the Lease; its client is not guarded by it."""
 
-    def __init__(self, kube: Kube, leadership: Leadership, clock: Clock, *, namespace: str, holder: str) -> None:
+    def __init__(
+        self, kube: Kube, leadership: Leadership, clock: Clock, *, namespace: str, holder: str
+    ) -> None:
         """Take nothing yet."""
         self._kube, self._leadership, self._clock = kube, leadership, clock
         self._namespace, self._holder = namespace, holder
@@ -103,7 +105,9 @@ class LeaseKeeper:
         metrics.LEASE_HELD.set(0)
         if self._lease is None:
             return
-        body = self._lease | {"spec": self._lease["spec"] | {"holderIdentity": "", "leaseDurationSeconds": 1}}
+        body = self._lease | {
+            "spec": self._lease["spec"] | {"holderIdentity": "", "leaseDurationSeconds": 1}
+        }
         try:
             async with asyncio.timeout(3):
                 await self._kube.update(LEASES, self._namespace, body)

@@ -12,7 +12,8 @@ _SECRETS = ("password", "token", "secret", "authorization")
 def hide_secrets(_logger: object, _method: str, fields: dict[str, Any]) -> dict[str, Any]:
     """Whatever is named like a secret is not written."""
     return {
-        name: "***" if any(word in name.lower() for word in _SECRETS) else value for name, value in fields.items()
+        name: "***" if any(word in name.lower() for word in _SECRETS) else value
+        for name, value in fields.items()
     }
 
 
@@ -28,7 +29,7 @@ def set_up_logs(level: str) -> None:
     ]
     structlog.configure(
         processors=[*shared, structlog.processors.JSONRenderer()],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level)),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
         logger_factory=structlog.PrintLoggerFactory(sys.stdout),
         cache_logger_on_first_use=True,
     )

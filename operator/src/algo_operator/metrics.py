@@ -10,10 +10,15 @@ API_REQUESTS = Counter(
     "algo_operator_api_requests_total", "Requests to the API server.", ["verb", "resource", "code"]
 )
 API_SECONDS = Histogram(
-    "algo_operator_api_seconds", "How long the API server took to answer.", ["verb", "resource"], buckets=_FAST
+    "algo_operator_api_seconds",
+    "How long the API server took to answer.",
+    ["verb", "resource"],
+    buckets=_FAST,
 )
 QUEUE_DEPTH = Gauge("algo_operator_queue_depth", "Keys that wait to be reconciled now.")
-QUEUE_OLDEST = Gauge("algo_operator_queue_oldest_seconds", "How long the oldest of them has waited.")
+QUEUE_OLDEST = Gauge(
+    "algo_operator_queue_oldest_seconds", "How long the oldest of them has waited."
+)
 QUEUE_WAIT = Histogram(
     "algo_operator_queue_wait_seconds", "From being due to being taken up.", ["kind"], buckets=_FAST
 )
@@ -23,18 +28,29 @@ RECONCILE_SECONDS = Histogram(
     "algo_operator_reconcile_seconds", "How long a pass took.", ["kind"], buckets=_FAST
 )
 RECONCILE_RESULTS = Counter(
-    "algo_operator_reconcile_total", "Passes by kind and result: ok or the reason of the error.", ["kind", "result"]
+    "algo_operator_reconcile_total",
+    "Passes by kind and result: ok or the reason of the error.",
+    ["kind", "result"],
 )
 ACTIONS = Counter("algo_operator_actions_total", "Actions taken, by kind.", ["action"])
 STRATEGIES = Gauge("algo_operator_strategies", "Strategies by phase.", ["phase"])
 PODS = Gauge("algo_operator_runner_pods", "Runner pods by state.", ["state"])
-IN_POSITION = Gauge("algo_operator_strategies_in_position", "Strategies that hold shares or have a live order.")
-UNPROTECTED = Gauge("algo_operator_strategies_unprotected", "Strategies in position that nothing guards now.")
-HEARTBEAT_AGE = Gauge(
-    "algo_operator_runner_heartbeat_age_seconds", "Age of the oldest heartbeat of a runner in position."
+IN_POSITION = Gauge(
+    "algo_operator_strategies_in_position", "Strategies that hold shares or have a live order."
 )
-STUCK_DELETIONS = Gauge("algo_operator_stuck_deletions", "Deleted strategies that are not flat in time.")
-WATCH_AGE = Gauge("algo_operator_watch_age_seconds", "How far a watch may be behind the API server.", ["watch"])
+UNPROTECTED = Gauge(
+    "algo_operator_strategies_unprotected", "Strategies in position that nothing guards now."
+)
+HEARTBEAT_AGE = Gauge(
+    "algo_operator_runner_heartbeat_age_seconds",
+    "Age of the oldest heartbeat of a runner in position.",
+)
+STUCK_DELETIONS = Gauge(
+    "algo_operator_stuck_deletions", "Deleted strategies that are not flat in time."
+)
+WATCH_AGE = Gauge(
+    "algo_operator_watch_age_seconds", "How far a watch may be behind the API server.", ["watch"]
+)
 WATCH_RESTARTS = Counter("algo_operator_watch_restarts_total", "Watches begun anew.", ["watch"])
 LOOP_LAG = Gauge("algo_operator_loop_lag_seconds", "How late the event loop runs its timers.")
 LEASE_HELD = Gauge("algo_operator_lease_held", "1 while this process may act.")
@@ -42,4 +58,6 @@ REDIS_UP = Gauge("algo_operator_redis_up", "1 while a Redis server answers.", ["
 MIRROR_SECONDS = Histogram(
     "algo_operator_mirror_seconds", "One poll of all runners in session.", buckets=_FAST
 )
-EVENTS_POSTED = Counter("algo_operator_events_posted_total", "Kubernetes Events written, by type.", ["type"])
+EVENTS_POSTED = Counter(
+    "algo_operator_events_posted_total", "Kubernetes Events written, by type.", ["type"]
+)

@@ -51,7 +51,12 @@ def read_account(body: Json, allowed_hosts: frozenset[str]) -> Account:
         spec = BrokerAccountSpec.model_validate(body.get("spec") or {})
     except ValidationError as error:
         return Account(
-            name=meta["name"], id=own, broker="paper", clock="Wall", feed=own, problem=_sentence(error)
+            name=meta["name"],
+            id=own,
+            broker="paper",
+            clock="Wall",
+            feed=own,
+            problem=_sentence(error),
         )
     return Account(
         name=meta["name"],
@@ -65,19 +70,22 @@ def read_account(body: Json, allowed_hosts: frozenset[str]) -> Account:
 
 def _feed(spec: BrokerAccountSpec, own: str) -> str:
     """Paper by the wall clock has no feed of its own: it follows the shared one."""
-    if spec.feed.shared or not spec.feed.enabled or (spec.broker == "paper" and spec.clock == "Wall"):
+    if (
+        spec.feed.shared
+        or not spec.feed.enabled
+        or (spec.broker == "paper" and spec.clock == "Wall")
+    ):
         return SHARED_FEED
     return own
 
 
 def _url_problem(spec: BrokerAccountSpec, allowed: frozenset[str]) -> str:
-    for field in ("baseUrl", "feedUrl"):
-        url = getattr(spec, field)
-        host = urlsplit(url).hostname if url else None
-        if url and (host is None or host not in allowed):
+    for field, url in (("baseUrl", spec.baseUrl), ("feedUrl", spec.feedUrl)):
+        host = urlsplit(url).hostname if url is not None else None
+        if url is not None and (host is None or host not in allowed):
             return (
-                f"{field} names the host {host}, which the platform does not allow. An administrator may add it "
-                "to broker_url_allowlist."
+                f"{field} names the host {host}, which the platform does not allow. "
+                "An administrator may add it to broker_url_allowlist."
             )
     return ""
 
@@ -92,7 +100,9 @@ def _desired(spec: dict[str, Any]) -> Literal["Active", "Paused", "Stopped"]:
             return "Active"
 
 
-def _spec(uid: str, generation: int, spec: dict[str, Any]) -> tuple[TradingStrategySpec | None, str]:
+def _spec(
+    uid: str, generation: int, spec: dict[str, Any]
+) -> tuple[TradingStrategySpec | None, str]:
     known = _parsed.get((uid, generation))
     if known is None:
         if len(_parsed) >= _PARSED_LIMIT:
@@ -111,6 +121,7 @@ def _parse(spec: dict[str, Any]) -> tuple[TradingStrategySpec | None, str]:
 def _sentence(error: ValidationError) -> str:
     rows = error.errors(include_url=False, include_input=False)
     parts = [
-        f"{'.'.join(str(part) for part in row['loc'])}: {row['msg']}" if row["loc"] else row["msg"] for row in rows
+        f"{'.'.join(str(part) for part in row['loc'])}: {row['msg']}" if row["loc"] else row["msg"]
+        for row in rows
     ]
     return ("The spec is not valid. " + "; ".join(parts).replace("Value error, ", ""))[:900] + "."

@@ -1,6 +1,6 @@
 """The operator's connections to the two Redis servers, and how their errors are translated."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -36,7 +36,9 @@ class RedisLinks:
 
 def connect(settings: Settings) -> RedisLinks:
     """Links that connect when used first."""
-    return RedisLinks(_link(settings, settings.state_redis_url), _link(settings, settings.ticks_redis_url))
+    return RedisLinks(
+        _link(settings, settings.state_redis_url), _link(settings, settings.ticks_redis_url)
+    )
 
 
 def _link(settings: Settings, url: str) -> Any:
@@ -57,13 +59,17 @@ def _link(settings: Settings, url: str) -> Any:
 
 
 @contextmanager
-def redis_errors(server: str) -> Iterator[None]:
+def redis_errors(server: str) -> Generator[None, None, None]:
     """Turn redis-py's errors into ours; no message carries an argument of a command."""
     try:
         yield
     except (AuthenticationError, NoPermissionError) as error:
-        raise Misconfigured(f"redis-{server} does not let the operator in ({type(error).__name__}).") from None
+        raise Misconfigured(
+            f"redis-{server} does not let the operator in ({type(error).__name__})."
+        ) from None
     except ResponseError as error:
         raise Misconfigured(f"redis-{server} refused a command: {str(error)[:100]}") from None
     except (RedisError, OSError, TimeoutError) as error:
-        raise RedisUnavailable(f"redis-{server} does not answer ({type(error).__name__}).") from None
+        raise RedisUnavailable(
+            f"redis-{server} does not answer ({type(error).__name__})."
+        ) from None

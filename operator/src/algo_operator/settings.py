@@ -21,9 +21,13 @@ class Settings(BaseSettings):
     runner_state_redis_url: str = Field("", description="redis-state as runner pods reach it.")
     runner_ticks_redis_url: str = Field("", description="redis-ticks as runner pods reach it.")
     redis_username: str = Field("operator", description="The operator's user on both servers.")
-    redis_password_file: Path | None = Field(None, description="File with its password; none: no log-in.")
+    redis_password_file: Path | None = Field(
+        None, description="File with its password; none: no log-in."
+    )
     strategy_limit: int = Field(DEFAULT_STRATEGY_LIMIT, ge=0, description="Strategies a tenant.")
-    pod_lead_seconds: int = Field(180, ge=0, le=3600, description="A pod is made this long before buyTime.")
+    pod_lead_seconds: int = Field(
+        180, ge=0, le=3600, description="A pod is made this long before buyTime."
+    )
     runner_priority_class: str = Field("", description="priorityClassName of runner pods.")
     runner_pull_secret: str = Field("", description="imagePullSecrets name of runner pods.")
     runner_cpu_request: str = Field("10m", description="CPU request of a runner.")
@@ -33,23 +37,41 @@ class Settings(BaseSettings):
         frozenset(), description="Hosts that an account's baseUrl and feedUrl may name; comma list."
     )
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="Log level.")
-    http_port: int = Field(8080, ge=0, le=65535, description="Metrics and probes; 0 picks a free port.")
+    http_port: int = Field(
+        8080, ge=0, le=65535, description="Metrics and probes; 0 picks a free port."
+    )
     concurrency: int = Field(16, ge=1, le=256, description="Reconcile passes at a time.")
-    resync_seconds: float = Field(600, gt=0, description="Every object is looked at once in this time.")
-    poll_milliseconds: int = Field(300, ge=20, le=1000, description="How often runners' states are polled.")
-    audit_seconds: float = Field(30, gt=0, description="How often caches are compared with the API server.")
+    resync_seconds: float = Field(
+        600, gt=0, description="Every object is looked at once in this time."
+    )
+    poll_milliseconds: int = Field(
+        300, ge=20, le=1000, description="How often runners' states are polled."
+    )
+    audit_seconds: float = Field(
+        30, gt=0, description="How often caches are compared with the API server."
+    )
     watch_stale_seconds: float = Field(90, gt=0, description="A watch this far behind is dead.")
     lease_seconds: int = Field(15, ge=3, description="How long the Lease holds unrenewed.")
     lease_renew_seconds: float = Field(3, gt=0, description="How often the Lease is renewed.")
-    node_lost_seconds: float = Field(20, gt=0, description="NotReady nodes lose their runners after this.")
-    stuck_deletion_seconds: float = Field(60, gt=0, description="A deletion not flat by then is reported.")
+    node_lost_seconds: float = Field(
+        20, gt=0, description="NotReady nodes lose their runners after this."
+    )
+    stuck_deletion_seconds: float = Field(
+        60, gt=0, description="A deletion not flat by then is reported."
+    )
 
     @field_validator("broker_url_allowlist", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        return [host.strip() for host in value.split(",") if host.strip()] if isinstance(value, str) else value
+        return (
+            [host.strip() for host in value.split(",") if host.strip()]
+            if isinstance(value, str)
+            else value
+        )
 
-    @field_validator("state_redis_url", "ticks_redis_url", "runner_state_redis_url", "runner_ticks_redis_url")
+    @field_validator(
+        "state_redis_url", "ticks_redis_url", "runner_state_redis_url", "runner_ticks_redis_url"
+    )
     @classmethod
     def _address(cls, value: str) -> str:
         parts = urlsplit(value)

@@ -7,17 +7,31 @@ from algo_contract.money import rupees
 from algo_operator.clock import timestamp
 from algo_operator.conditions import conditions
 from algo_operator.model.facts import Observed
-from algo_operator.model.schedule import Day
 from algo_operator.model.problems import Problem
+from algo_operator.model.schedule import Day
 from algo_operator.settings import Settings
 
 Fields = dict[str, Any]
 
-_TRADE: Final = ("execution", "reason", "tradingDay", "averagePrice", "position", "realizedPnl", "lastAction")
+_TRADE: Final = (
+    "execution",
+    "reason",
+    "tradingDay",
+    "averagePrice",
+    "position",
+    "realizedPnl",
+    "lastAction",
+)
 
 
 def desired_status(
-    seen: Observed, day: Day, problem: Problem | None, *, settings: Settings, wanted: bool, epoch: int
+    seen: Observed,
+    day: Day,
+    problem: Problem | None,
+    *,
+    settings: Settings,
+    wanted: bool,
+    epoch: int,
 ) -> Fields:
     """The whole status; None stands for a field that should not be there."""
     trade = _trade(seen, day)
@@ -30,10 +44,16 @@ def desired_status(
         "runnerEpoch": epoch or None,
         "podName": seen.pod.name if seen.pod is not None and running else None,
         "stopPrice": _stop(seen, trade),
-        "nextRun": timestamp(day.next_run_us) if day.next_run_us and not _is_over(seen, day) else None,
-        "lastPrice": rupees(seen.last_price) if seen.last_price else seen.wish.status.get("lastPrice"),
+        "nextRun": timestamp(day.next_run_us)
+        if day.next_run_us and not _is_over(seen, day)
+        else None,
+        "lastPrice": rupees(seen.last_price)
+        if seen.last_price
+        else seen.wish.status.get("lastPrice"),
     }
-    fields["conditions"] = conditions(seen, day, problem, settings=settings, wanted=wanted, failed=failed)
+    fields["conditions"] = conditions(
+        seen, day, problem, settings=settings, wanted=wanted, failed=failed
+    )
     return fields
 
 
@@ -64,7 +84,11 @@ def _trade(seen: Observed, day: Day) -> Fields:
         return mine
     waiting: Fields = {
         "execution": "STOPPED" if seen.wish.desired == "Stopped" else "WAITING",
-        "reason": "stopped" if seen.wish.desired == "Stopped" else "missed" if _missed(seen, day) else None,
+        "reason": "stopped"
+        if seen.wish.desired == "Stopped"
+        else "missed"
+        if _missed(seen, day)
+        else None,
         "tradingDay": today if day.session is not None else seen.wish.status.get("tradingDay"),
     }
     return dict.fromkeys(_TRADE) | waiting | {"position": 0}
@@ -74,7 +98,9 @@ def _is_history(seen: Observed, day: Day) -> bool:
     """Whether what the runner last said is of a day that is over: a new one has opened."""
     if seen.runner is None or seen.today is None or not day.opened:
         return False
-    unresolved = seen.runner.execution == "FAILED" and seen.wish.resolved_day != seen.runner.trading_day
+    unresolved = (
+        seen.runner.execution == "FAILED" and seen.wish.resolved_day != seen.runner.trading_day
+    )
     return seen.runner.trading_day < seen.today.isoformat() and not unresolved
 
 
@@ -104,6 +130,11 @@ def _stop(seen: Observed, trade: Fields) -> float | None:
 
 def _generation(seen: Observed) -> int:
     """The generation acted on: while a runner is at work, the one it has taken up."""
-    if seen.pod is not None and seen.runner is not None and seen.started_today and not seen.runner.done:
+    if (
+        seen.pod is not None
+        and seen.runner is not None
+        and seen.started_today
+        and not seen.runner.done
+    ):
         return min(seen.runner.generation, seen.wish.generation)
     return seen.wish.generation

@@ -5,6 +5,7 @@ What happened to orders is told by the runner, through its event stream.
 
 from typing import Any, Final
 
+from algo_operator.kube.fields import rows
 from algo_operator.model.actions import Tell
 from algo_operator.model.facts import Observed
 
@@ -14,17 +15,33 @@ _WARNINGS: Final = frozenset({"Unprotected", "RunnerSilent", "FeedSilent", "Symb
 
 def stories(current: dict[str, Any], fields: dict[str, Any], seen: Observed) -> list[Tell]:
     """Events for conditions that changed; nothing changed, nothing told."""
-    old = {condition["type"]: condition for condition in current.get("conditions") or []}
+    old = {condition["type"]: condition for condition in rows(current, "conditions")}
     told: list[Tell] = []
-    for condition in fields["conditions"]:
+    for condition in rows(fields, "conditions"):
         before = old.get(condition["type"])
         if before is not None and before["reason"] == condition["reason"]:
             continue
         if condition["type"] == "Ready" and condition["reason"] not in _QUIET:
-            bad = condition["status"] == "False" and condition["reason"] not in {"Stopped", "Flattening", "Finished"}
-            told.append(Tell("Warning" if bad else "Normal", condition["reason"], condition["message"]))
+            bad = condition["status"] == "False" and condition["reason"] not in {
+                "Stopped",
+                "Flattening",
+                "Finished",
+            }
+            told.append(
+                Tell("Warning" if bad else "Normal", condition["reason"], condition["message"])
+            )
         elif condition["reason"] in _WARNINGS:
             told.append(Tell("Warning", condition["reason"], condition["message"]))
-    if fields["reason"] == "missed" and current.get("reason") != "missed" and not seen.started_today:
-        told.append(Tell("Warning", "EntryMissed", "No runner was there between the buy time and its grace's end."))
+    if (
+        fields["reason"] == "missed"
+        and current.get("reason") != "missed"
+        and not seen.started_today
+    ):
+        told.append(
+            Tell(
+                "Warning",
+                "EntryMissed",
+                "No runner was there between the buy time and its grace's end.",
+            )
+        )
     return told

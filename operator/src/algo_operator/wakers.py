@@ -6,7 +6,9 @@ from algo_contract import names
 from algo_contract.ids import strategy_id
 
 from algo_operator.context import Context, account_key, strategy_key, tenant_key
+from algo_operator.kube.fields import annotations, labels, owners, section
 from algo_operator.kube.resources import Json
+from algo_operator.mirror.live import Followed
 from algo_operator.watch.objects import name_of
 from algo_operator.work_queue import Priority
 
@@ -41,7 +43,7 @@ class Wakers:
             return
         self._generations[meta["uid"]] = generation
         for strategy in self.context.strategies.values():
-            asked = (strategy.get("spec") or {}).get("brokerAccount")
+            asked = section(strategy, "spec").get("brokerAccount")
             same = asked == name and strategy["metadata"]["namespace"] == namespace
             if same or asked is None:
                 self.context.queue.add(strategy_key(name_of(strategy)))
@@ -54,14 +56,15 @@ class Wakers:
 
     def pod(self, body: Json, gone: bool) -> None:  # noqa: ARG002, FBT001
         """A runner pod changed."""
-        labels = body["metadata"].get("labels") or {}
-        followed = self.context.live.followed.get(strategy_id(labels.get(names.STRATEGY_UID_LABEL, "")))
+        followed = self._followed(body)
         if followed is not None:
             self.context.queue.add(followed.key, priority=Priority.STATE)
             return
-        owner = next((o for o in body["metadata"].get("ownerReferences") or [] if o.get("controller")), None)
-        name = owner["name"] if owner else labels.get(names.STRATEGY_NAME_LABEL, "")
-        self.context.queue.add(strategy_key(name_of(body)._replace(name=name)), priority=Priority.STATE)
+        owner = next((o for o in owners(body) if o.get("controller")), None)
+        name = str(owner["name"] if owner else labels(body).get(names.STRATEGY_NAME_LABEL, ""))
+        self.context.queue.add(
+            strategy_key(name_of(body)._replace(name=name)), priority=Priority.STATE
+        )
 
     def namespace(self, body: Json, gone: bool) -> None:  # noqa: FBT001
         """A tenant namespace changed; its strategies care only whose it is."""
@@ -81,12 +84,14 @@ class Wakers:
             return
         delay = self.context.settings.node_lost_seconds + 0.1
         for pod in self.context.pods.values():
-            if (pod.get("spec") or {}).get("nodeName") == body["metadata"]["name"]:
-                followed = self.context.live.followed.get(
-                    strategy_id((pod["metadata"].get("labels") or {}).get(names.STRATEGY_UID_LABEL, ""))
-                )
-                if followed is not None:
-                    self.context.queue.add(followed.key, delay=delay)
+            on_it = section(pod, "spec").get("nodeName") == body["metadata"]["name"]
+            followed = self._followed(pod) if on_it else None
+            if followed is not None:
+                self.context.queue.add(followed.key, delay=delay)
+
+    def _followed(self, pod: Json) -> Followed | None:
+        uid = labels(pod).get(names.STRATEGY_UID_LABEL, "")
+        return self.context.live.followed.get(strategy_id(uid))
 
 
 def _is_urgent(body: Json) -> bool:
@@ -94,6 +99,6 @@ def _is_urgent(body: Json) -> bool:
     meta = body["metadata"]
     return (
         "deletionTimestamp" in meta
-        or (body.get("spec") or {}).get("desiredState") == "Stopped"
-        or names.EXIT_REQUESTED_ANNOTATION in (meta.get("annotations") or {})
+        or section(body, "spec").get("desiredState") == "Stopped"
+        or names.EXIT_REQUESTED_ANNOTATION in annotations(body)
     )

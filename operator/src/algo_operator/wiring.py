@@ -78,7 +78,11 @@ class Operator:
         context, settings = self.context, self.settings
         lease_kube = Kube(self.access)
         keeper = LeaseKeeper(
-            lease_kube, context.leadership, self.clock, namespace=settings.namespace, holder=_identity()
+            lease_kube,
+            context.leadership,
+            self.clock,
+            namespace=settings.namespace,
+            holder=_identity(),
         )
         self.health.ready["started"] = lambda: "" if self.started.is_set() else "not started yet"
         server = await serve(self.health, port=settings.http_port)
@@ -97,7 +101,9 @@ class Operator:
 
     async def _start(self, keeper: LeaseKeeper) -> None:
         context, settings = self.context, self.settings
-        await keeper.acquire(seconds=settings.lease_seconds, retry_seconds=settings.lease_renew_seconds)
+        await keeper.acquire(
+            seconds=settings.lease_seconds, retry_seconds=settings.lease_renew_seconds
+        )
         self._spawn(
             "lease",
             lambda: keeper.keep(
@@ -110,7 +116,9 @@ class Operator:
         wakers = Wakers(context)
         await self._start_watches(wakers)
         audits = await self._load(wakers)
-        self._spawn("kopf", lambda: run_kopf(self.access, _deliveries(wakers), stop=self._kopf_stop))
+        self._spawn(
+            "kopf", lambda: run_kopf(self.access, _deliveries(wakers), stop=self._kopf_stop)
+        )
         for name, loop in loops(context).items():
             self._spawn(name, loop)
         self._spawn("redis users", context.users.keep_saved)
@@ -122,7 +130,9 @@ class Operator:
             self._own("worker", task)
         self._watch_over(audits)
         self.started.set()
-        log.info("operator_started", strategies=len(context.strategies), accounts=len(context.accounts))
+        log.info(
+            "operator_started", strategies=len(context.strategies), accounts=len(context.accounts)
+        )
 
     async def _start_watches(self, wakers: Wakers) -> None:
         context = self.context
@@ -136,12 +146,18 @@ class Operator:
 
     def _watch_of(self, resource: Any, objects: Objects, changed: Any, selector: str) -> Watch:
         watch = Watch(
-            kube=self.context.kube, resource=resource, objects=objects, changed=changed, selector=selector
+            kube=self.context.kube,
+            resource=resource,
+            objects=objects,
+            changed=changed,
+            selector=selector,
         )
         self._spawn(f"watch {resource.plural}", lambda: run_watch(watch))
         limit = self.settings.watch_stale_seconds * 2
         self.health.alive[f"watch {resource.plural}"] = lambda: (
-            f"no sign of life from the watch of {resource.plural} for {watch.age:.0f} s" if watch.age > limit else ""
+            f"no sign of life from the watch of {resource.plural} for {watch.age:.0f} s"
+            if watch.age > limit
+            else ""
         )
         return watch
 
@@ -153,8 +169,18 @@ class Operator:
         except OperatorError as error:
             log.warning("feeds_not_read", error=str(error))
         audits = [
-            Audit(kube=context.kube, resource=ACCOUNTS, objects=context.accounts, changed=wakers.account),
-            Audit(kube=context.kube, resource=STRATEGIES, objects=context.strategies, changed=wakers.strategy),
+            Audit(
+                kube=context.kube,
+                resource=ACCOUNTS,
+                objects=context.accounts,
+                changed=wakers.account,
+            ),
+            Audit(
+                kube=context.kube,
+                resource=STRATEGIES,
+                objects=context.strategies,
+                changed=wakers.strategy,
+            ),
         ]
         for audit in audits:
             while True:
@@ -162,26 +188,42 @@ class Operator:
                     await audit.load()
                     break
                 except OperatorError as error:
-                    log.warning("resources_not_listed", resource=audit.resource.plural, error=str(error))
+                    log.warning(
+                        "resources_not_listed", resource=audit.resource.plural, error=str(error)
+                    )
                     await asyncio.sleep(_START_RETRY_SECONDS)
         return audits
 
     def _watch_over(self, audits: list[Audit]) -> None:
         stale = self.settings.watch_stale_seconds
         for audit in audits:
-            self._spawn(f"audit {audit.resource.plural}", lambda audit=audit: audit.run(self.settings.audit_seconds))
+            self._spawn(
+                f"audit {audit.resource.plural}",
+                lambda audit=audit: audit.run(self.settings.audit_seconds),
+            )
             self.health.alive[f"watch {audit.resource.plural}"] = lambda audit=audit: (
-                f"the watch of {audit.resource.plural} is {audit.age:.0f} s behind" if audit.age > stale else ""
+                f"the watch of {audit.resource.plural} is {audit.age:.0f} s behind"
+                if audit.age > stale
+                else ""
             )
         self.health.alive["loop"] = lambda: (
-            f"the event loop is {self.health.lag:.1f} s late" if self.health.lag > LAG_LIMIT_SECONDS else ""
+            f"the event loop is {self.health.lag:.1f} s late"
+            if self.health.lag > LAG_LIMIT_SECONDS
+            else ""
         )
-        self.health.alive["lease"] = lambda: "" if self.context.leadership.held else "the Lease is not held"
-        self.health.alive["kopf"] = lambda: "a watch of Kopf has ended" if dead_watchers(_KOPF_WATCHES) else ""
-        self.health.ready["redis"] = lambda: "redis-state does not answer" if self.context.live.redis_down else ""
+        self.health.alive["lease"] = lambda: (
+            "" if self.context.leadership.held else "the Lease is not held"
+        )
+        self.health.alive["kopf"] = lambda: (
+            "a watch of Kopf has ended" if dead_watchers(_KOPF_WATCHES) else ""
+        )
+        self.health.ready["redis"] = lambda: (
+            "redis-state does not answer" if self.context.live.redis_down else ""
+        )
         self.health.ready["lease"] = self.health.alive["lease"]
         self._spawn(
-            "watchdog", lambda: die_when_unwell(self.health, after_seconds=_UNWELL_SECONDS, die=self.fail)
+            "watchdog",
+            lambda: die_when_unwell(self.health, after_seconds=_UNWELL_SECONDS, die=self.fail),
         )
 
     def fail(self, why: str) -> None:

@@ -95,7 +95,8 @@ class WorkQueue:
             self._not_before.pop(key, None)
         else:
             failures = self._failures[key] = self._failures.get(key, 0) + 1
-            wait = min(retry_delay * 2 ** min(failures - 1, 10), _LONGEST_BACKOFF) * random.uniform(0.75, 1.25)
+            jitter = random.uniform(0.75, 1.25)  # noqa: S311 - spreads retries
+            wait = min(retry_delay * 2 ** min(failures - 1, 10), _LONGEST_BACKOFF) * jitter
             self._not_before[key] = time.monotonic() + wait
             metrics.QUEUE_RETRIES.inc()
             self.add(key, delay=wait)
@@ -119,7 +120,9 @@ class WorkQueue:
 
     def oldest(self) -> float:
         """How long the oldest of them has waited, in seconds."""
-        return max((time.monotonic() - since for _, since, _ in self._waiting.values()), default=0.0)
+        return max(
+            (time.monotonic() - since for _, since, _ in self._waiting.values()), default=0.0
+        )
 
     def running(self) -> int:
         """How many passes are under way."""

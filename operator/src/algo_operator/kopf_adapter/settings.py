@@ -8,7 +8,8 @@ import kopf
 
 class ForEver:
     """Delays without end. With Kopf's finite default a watch whose re-list fails for a minute
-    ends the operator (before 1.45: ended the watch alone, silently)."""
+    ends the operator (before 1.45: ended the watch alone, silently).
+    """
 
     def __init__(self, *, longest: float) -> None:
         """Delays double from a quarter second up to `longest`."""
@@ -18,7 +19,7 @@ class ForEver:
         """A fresh sequence for every request."""
         delay = 0.25
         while True:
-            yield delay * random.uniform(0.5, 1.5)
+            yield delay * random.uniform(0.5, 1.5)  # noqa: S311 - jitter
             delay = min(delay * 2, self._longest)
 
 

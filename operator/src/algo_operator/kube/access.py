@@ -60,7 +60,9 @@ def _from_file(path: Path) -> Access:
     except (OSError, KeyError, TypeError, StopIteration, yaml.YAMLError) as error:
         raise Misconfigured(f"unusable kubeconfig {path}: {type(error).__name__}") from None
     token: str | None = user.get("token")
-    return Access(server, _tls(cluster, user) if server.startswith("https") else None, lambda: token)
+    return Access(
+        server, _tls(cluster, user) if server.startswith("https") else None, lambda: token
+    )
 
 
 def _named(rows: list[dict[str, Any]], name: str) -> dict[str, Any]:

@@ -7,8 +7,8 @@ half of an operator's memory (Kopf's critiques page), so it is not used.
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 
 import aiohttp
@@ -74,13 +74,24 @@ class Kube:
             return None
 
     async def list_pages(
-        self, resource: Resource, *, selector: str = "", namespace: str | None = None, metadata_only: bool = False
+        self,
+        resource: Resource,
+        *,
+        selector: str = "",
+        namespace: str | None = None,
+        metadata_only: bool = False,
     ) -> AsyncIterator[Json]:
         """All objects of a kind, a page at a time, each page as the API server's list."""
         params = {"limit": str(PAGE)} | ({"labelSelector": selector} if selector else {})
-        accept = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1" if metadata_only else None
+        accept = (
+            "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+            if metadata_only
+            else None
+        )
         while True:
-            page = await self._call("list", resource, resource.path(namespace), params=params, accept=accept)
+            page = await self._call(
+                "list", resource, resource.path(namespace), params=params, accept=accept
+            )
             yield page
             following = page["metadata"].get("continue")
             if not following:
@@ -94,21 +105,36 @@ class Kube:
             AlreadyExists: there is one of that name.
         """
         params = {"fieldManager": FIELD_MANAGER}
-        return await self._call("create", resource, resource.path(namespace), params=params, body=body)
+        return await self._call(
+            "create", resource, resource.path(namespace), params=params, body=body
+        )
 
     async def update(self, resource: Resource, namespace: str | None, body: Json) -> Json:
         """Replace an object; its resourceVersion guards against lost updates."""
         path = resource.path(namespace, body["metadata"]["name"])
-        return await self._call("update", resource, path, params={"fieldManager": FIELD_MANAGER}, body=body)
+        return await self._call(
+            "update", resource, path, params={"fieldManager": FIELD_MANAGER}, body=body
+        )
 
     async def patch(
-        self, resource: Resource, namespace: str | None, name: str, body: Json, *, sub: str | None = None
+        self,
+        resource: Resource,
+        namespace: str | None,
+        name: str,
+        body: Json,
+        *,
+        sub: str | None = None,
     ) -> Json:
         """Merge fields into an object."""
         path = resource.path(namespace, name, sub)
         params = {"fieldManager": FIELD_MANAGER}
         return await self._call(
-            "patch", resource, path, params=params, body=body, content="application/merge-patch+json"
+            "patch",
+            resource,
+            path,
+            params=params,
+            body=body,
+            content="application/merge-patch+json",
         )
 
     async def apply(self, resource: Resource, namespace: str | None, body: Json) -> Json:
@@ -116,7 +142,12 @@ class Kube:
         path = resource.path(namespace, body["metadata"]["name"])
         params = {"fieldManager": FIELD_MANAGER, "force": "true"}
         return await self._call(
-            "patch", resource, path, params=params, body=body, content="application/apply-patch+yaml"
+            "patch",
+            resource,
+            path,
+            params=params,
+            body=body,
+            content="application/apply-patch+yaml",
         )
 
     async def delete(
@@ -129,7 +160,11 @@ class Kube:
         grace_seconds: int | None = None,
     ) -> None:
         """Delete an object; gone already, or another one by now, is fine."""
-        body: Json = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background"}
+        body: Json = {
+            "apiVersion": "v1",
+            "kind": "DeleteOptions",
+            "propagationPolicy": "Background",
+        }
         if uid is not None:
             body["preconditions"] = {"uid": uid}
         if grace_seconds is not None:
@@ -140,19 +175,19 @@ class Kube:
             return
 
     @asynccontextmanager
-    async def watch(self, resource: Resource, *, selector: str, since: str, timeout: float) -> AsyncIterator[
-        AsyncIterator[Json]
-    ]:
+    async def watch(
+        self, resource: Resource, *, selector: str, since: str, seconds: int
+    ) -> AsyncGenerator[AsyncIterator[Json], None]:
         """The events after a resourceVersion, with bookmarks, until the server ends the stream."""
         params = {
             "watch": "true",
             "allowWatchBookmarks": "true",
             "resourceVersion": since,
-            "timeoutSeconds": str(int(timeout)),
+            "timeoutSeconds": str(seconds),
         }
         if selector:
             params["labelSelector"] = selector
-        limits = aiohttp.ClientTimeout(total=timeout + 30, sock_connect=5, sock_read=75)
+        limits = aiohttp.ClientTimeout(total=seconds + 30, sock_connect=5, sock_read=75)
         async with (
             self._translated("watch", resource),
             self._open().get(
@@ -178,8 +213,18 @@ class Kube:
     ) -> Json:
         if verb not in {"get", "list"}:
             self._may_write()
-        method = {"get": "GET", "list": "GET", "create": "POST", "update": "PUT", "patch": "PATCH"}.get(verb, "DELETE")
-        headers = self._access.headers() | {"Content-Type": content} | ({"Accept": accept} if accept else {})
+        method = {
+            "get": "GET",
+            "list": "GET",
+            "create": "POST",
+            "update": "PUT",
+            "patch": "PATCH",
+        }.get(verb, "DELETE")
+        headers = (
+            self._access.headers()
+            | {"Content-Type": content}
+            | ({"Accept": accept} if accept else {})
+        )
         async with (
             self._translated(verb, resource),
             self._open().request(
@@ -201,20 +246,29 @@ class Kube:
         return self._session
 
     @asynccontextmanager
-    async def _translated(self, verb: str, resource: Resource) -> AsyncIterator[None]:
+    async def _translated(self, verb: str, resource: Resource) -> AsyncGenerator[None, None]:
         started, code = time.perf_counter(), "200"
         try:
             yield
         except OperatorError as error:
             code = type(error).__name__
             raise
-        except (aiohttp.ClientError, TimeoutError, asyncio.IncompleteReadError, ValueError) as error:
+        except (
+            aiohttp.ClientError,
+            TimeoutError,
+            asyncio.IncompleteReadError,
+            ValueError,
+        ) as error:
             code = "unreachable"
-            raise KubeUnavailable(f"The Kubernetes API server does not answer ({type(error).__name__}).") from error
+            raise KubeUnavailable(
+                f"The Kubernetes API server does not answer ({type(error).__name__})."
+            ) from error
         finally:
             metrics.API_REQUESTS.labels(verb, resource.plural, code).inc()
             if verb != "watch":
-                metrics.API_SECONDS.labels(verb, resource.plural).observe(time.perf_counter() - started)
+                metrics.API_SECONDS.labels(verb, resource.plural).observe(
+                    time.perf_counter() - started
+                )
 
 
 async def _lines(response: aiohttp.ClientResponse) -> AsyncIterator[Json]:
@@ -226,12 +280,12 @@ async def _check(response: aiohttp.ClientResponse) -> None:
     if response.status < 400:
         return
     status: dict[str, Any] = {}
-    try:
+    with suppress(ValueError):
         status = json.loads(await response.text())
-    except ValueError:
-        pass
     message = str(status.get("message") or f"HTTP {response.status}")[:1000]
-    raise _error(response.status, str(status.get("reason", "")), message, response.headers.get("Retry-After"))
+    raise _error(
+        response.status, str(status.get("reason", "")), message, response.headers.get("Retry-After")
+    )
 
 
 def _error(code: int, reason: str, message: str, retry_after: str | None) -> OperatorError:

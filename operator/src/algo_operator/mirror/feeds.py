@@ -9,9 +9,9 @@ from algo_contract.sessions import ist_datetime
 from algo_operator.conditions import FEED_SILENT_US
 from algo_operator.context import Context
 from algo_operator.mirror.live import Feed
-from algo_operator.work_queue import Priority
 from algo_operator.reading import read_account
 from algo_operator.redis_links import redis_errors
+from algo_operator.work_queue import Priority
 
 log: Any = structlog.get_logger(__name__)
 

@@ -67,7 +67,9 @@ class Live:
         if known is None:
             return FeedFacts()
         return FeedFacts(
-            clock_us=known.clock_us, heartbeat_us=known.heartbeat_us, knows_symbol=instrument not in known.unknown
+            clock_us=known.clock_us,
+            heartbeat_us=known.heartbeat_us,
+            knows_symbol=instrument not in known.unknown,
         )
 
     def forget(self, key: Key, strategy_id: str) -> None:

@@ -12,8 +12,8 @@ from algo_operator.events import Subject
 from algo_operator.kube.resources import STRATEGIES
 from algo_operator.mirror.live import Followed
 from algo_operator.mirror.story import Entries, last_told, tell_entries
-from algo_operator.work_queue import Priority
 from algo_operator.redis_links import redis_errors
+from algo_operator.work_queue import Priority
 
 log: Any = structlog.get_logger(__name__)
 
@@ -52,7 +52,9 @@ async def poll_events(context: Context) -> None:
     for start in range(0, len(keys), BATCH):
         wanted = {key: known[key][1].events_from or "0" for key in keys[start : start + BATCH]}
         with redis_errors("state"):
-            answer: list[tuple[str, Entries]] = await context.links.state.xread(wanted, count=_EVENTS_A_POLL) or []
+            answer: list[tuple[str, Entries]] = (
+                await context.links.state.xread(wanted, count=_EVENTS_A_POLL) or []
+            )
         for key, entries in answer:
             strategy_id, one = known[key]
             told = await tell_entries(context, strategy_id, _subject(one), entries)

@@ -28,7 +28,9 @@ async def last_told(context: Context, strategy_id: str) -> str:
         return await context.links.state.get(redis_keys.strategy(strategy_id, SEEN)) or "0"
 
 
-async def tell_entries(context: Context, strategy_id: str, subject: Subject, entries: Entries) -> str | None:
+async def tell_entries(
+    context: Context, strategy_id: str, subject: Subject, entries: Entries
+) -> str | None:
     """Publish entries in order; the id of the last one that went through."""
     told: str | None = None
     for entry_id, fields in entries:

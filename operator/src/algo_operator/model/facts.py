@@ -165,12 +165,18 @@ class Observed:
             return False
         if self.runner is None:
             return bool(self.wish.status.get("position"))
-        return not self.runner.done and (self.runner.position != 0 or self.runner.execution in MOVING)
+        return not self.runner.done and (
+            self.runner.position != 0 or self.runner.execution in MOVING
+        )
 
     @property
     def started_today(self) -> bool:
         """The runner has begun its trading day."""
-        return self.runner is not None and self.today is not None and self.runner.trading_day >= self.today.isoformat()
+        return (
+            self.runner is not None
+            and self.today is not None
+            and self.runner.trading_day >= self.today.isoformat()
+        )
 
     @property
     def done_today(self) -> bool:

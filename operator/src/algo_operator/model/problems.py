@@ -20,8 +20,8 @@ def problem_of(seen: Observed, day: Day) -> Problem | None:
     if seen.tenant is None:
         return Problem(
             "NotATenant",
-            f"The namespace {wish.name.namespace} is not a tenant: it lacks the label algotrading.io/tenant. "
-            "Make the strategy in a tenant namespace.",
+            f"The namespace {wish.name.namespace} is not a tenant: it lacks the label "
+            "algotrading.io/tenant. Make the strategy in a tenant namespace.",
         )
     if wish.spec is None:
         return Problem("InvalidSpec", wish.spec_problem)
@@ -33,8 +33,8 @@ def problem_of(seen: Observed, day: Day) -> Problem | None:
     if seen.account_missing:
         return Problem(
             "AccountMissing",
-            f"There is no BrokerAccount {wish.spec.brokerAccount} in namespace {wish.name.namespace}. Make it, "
-            "or make a new strategy without brokerAccount to trade on paper.",
+            f"There is no BrokerAccount {wish.spec.brokerAccount} in namespace "
+            f"{wish.name.namespace}. Make it, or make a new strategy without brokerAccount to trade on paper.",
         )
     return _account_problem(seen) or _time_problem(day)
 
@@ -48,8 +48,8 @@ def _account_problem(seen: Observed) -> Problem | None:
     if account.broker != "paper":
         return Problem(
             "FeedNotAvailable",
-            f"The account {account.name} is a {account.broker} account, whose price feed is not available in "
-            "this release. Use an account whose broker is paper, or none.",
+            f"The account {account.name} is a {account.broker} account, whose price feed is not "
+            "available in this release. Use an account whose broker is paper, or none.",
         )
     return None
 

@@ -68,7 +68,12 @@ def day_of(seen: Observed, *, lead_seconds: int) -> Day:
 
 
 def _wall_day(
-    seen: Observed, spec: TradingStrategySpec, session: Session | None, broker: str, *, lead_seconds: int
+    seen: Observed,
+    spec: TradingStrategySpec,
+    session: Session | None,
+    broker: str,
+    *,
+    lead_seconds: int,
 ) -> Day:
     now, lead = seen.wall_us, lead_seconds * SECOND
     buy = session.midnight_us + sessions.seconds_of_day(spec.buyTime) * SECOND if session else 0
@@ -76,10 +81,16 @@ def _wall_day(
     over = session is None or now > late or seen.started_today
     upcoming = _next_session(spec, seen, broker) if over else session
     next_buy = (
-        upcoming.midnight_us + sessions.seconds_of_day(spec.buyTime) * SECOND if upcoming is not None else None
+        upcoming.midnight_us + sessions.seconds_of_day(spec.buyTime) * SECOND
+        if upcoming is not None
+        else None
     )
     next_run = None if next_buy is None else next_buy - lead
-    moments = [next_run, upcoming.pre_open_us if upcoming else None, late + SECOND if session else None]
+    moments = [
+        next_run,
+        upcoming.pre_open_us if upcoming else None,
+        late + SECOND if session else None,
+    ]
     problem = session_problem(spec, upcoming) if upcoming is not None else None
     return Day(
         session=session,

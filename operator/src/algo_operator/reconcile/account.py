@@ -9,10 +9,10 @@ from algo_operator.context import Context, account_key
 from algo_operator.errors import Conflict, NotFound
 from algo_operator.kube.resources import ACCOUNTS, Json
 from algo_operator.model.facts import Account
-from algo_operator.work_queue import Key
 from algo_operator.reading import read_account
 from algo_operator.status import status_changes
 from algo_operator.watch.objects import Name
+from algo_operator.work_queue import Key
 
 
 async def reconcile_account(context: Context, key: Key) -> None:
@@ -31,7 +31,9 @@ async def reconcile_account(context: Context, key: Key) -> None:
         raise
 
 
-async def _write_status(context: Context, key: Key, body: Json, account: Account, *, in_use: bool) -> None:
+async def _write_status(
+    context: Context, key: Key, body: Json, account: Account, *, in_use: bool
+) -> None:
     status: dict[str, Any] = body.get("status") or {}
     generation = int(body["metadata"].get("generation", 1))
     ready = _ready(account, deleting=in_use and "deletionTimestamp" in body["metadata"])
@@ -48,7 +50,9 @@ async def _write_status(context: Context, key: Key, body: Json, account: Account
     }
     changes = status_changes(status, fields)
     if changes:
-        answer = await context.kube.patch(ACCOUNTS, key.namespace, key.name, {"status": changes}, sub="status")
+        answer = await context.kube.patch(
+            ACCOUNTS, key.namespace, key.name, {"status": changes}, sub="status"
+        )
         context.accounts.put(answer)
 
 
@@ -56,20 +60,30 @@ def _ready(account: Account, *, deleting: bool) -> Verdict:
     if account.problem:
         return Verdict("False", "InvalidSpec", account.problem)
     if deleting:
-        return Verdict("False", "InUse", "A strategy of this account is in position: it stays until that is sold.")
+        return Verdict(
+            "False",
+            "InUse",
+            "A strategy of this account is in position: it stays until that is sold.",
+        )
     if account.broker != "paper":
         return Verdict(
             "False",
             "BrokerNotAvailable",
             f"Connecting to {account.broker} is not available in this release; paper accounts are.",
         )
-    return Verdict("True", "PaperAccount", f"Paper trading on the {account.clock.lower()} clock, feed {account.feed}.")
+    return Verdict(
+        "True",
+        "PaperAccount",
+        f"Paper trading on the {account.clock.lower()} clock, feed {account.feed}.",
+    )
 
 
 def _paper_only(account: Account, sentence: str) -> Verdict:
     if account.broker == "paper":
         return Verdict("True", "NotNeeded", sentence)
-    return Verdict("False", "BrokerNotAvailable", "Only paper accounts are available in this release.")
+    return Verdict(
+        "False", "BrokerNotAvailable", "Only paper accounts are available in this release."
+    )
 
 
 async def _set_finalizer(context: Context, key: Key, *, in_use: bool) -> None:
@@ -88,7 +102,10 @@ async def _set_finalizer(context: Context, key: Key, *, in_use: bool) -> None:
 
 async def _look_again(context: Context, key: Key) -> None:
     name = Name(key.namespace, key.name)
-    body, old = await context.kube.find(ACCOUNTS, key.namespace, key.name), context.accounts.get(name)
+    body, old = (
+        await context.kube.find(ACCOUNTS, key.namespace, key.name),
+        context.accounts.get(name),
+    )
     if body is not None:
         context.accounts.put(body)
     elif old is not None:

@@ -11,6 +11,7 @@ from algo_operator import metrics
 from algo_operator.context import Context
 from algo_operator.errors import AlreadyExists, Conflict, NotFound
 from algo_operator.events import Subject, tell
+from algo_operator.kube.fields import finalizers
 from algo_operator.kube.resources import PODS, SECRETS, STRATEGIES, Json
 from algo_operator.mirror.story import publish_story
 from algo_operator.model import actions as act
@@ -82,7 +83,9 @@ async def _one(work: Pass, action: act.Action) -> None:  # noqa: C901, PLR0912 -
             await _delete_pod(work, action)
         case act.MarkPod(mark):
             patch = {"metadata": {"annotations": {names.ASSIGNMENT_ANNOTATION: mark}}}
-            work.context.pods.put(await work.context.kube.patch(PODS, work.namespace, work.child, patch))
+            work.context.pods.put(
+                await work.context.kube.patch(PODS, work.namespace, work.child, patch)
+            )
         case act.SendCommand():
             await _send(work, action)
         case act.DeleteSecret():
@@ -130,12 +133,14 @@ def _current(work: Pass) -> Json:
 
 async def _set_finalizer(work: Pass, *, present: bool) -> None:
     body = _current(work)
-    others = [f for f in body["metadata"].get("finalizers") or [] if f != names.FINALIZER]
+    others = [name for name in finalizers(body) if name != names.FINALIZER]
     wanted = [*others, names.FINALIZER] if present else others
     meta = {"finalizers": wanted, "resourceVersion": body["metadata"]["resourceVersion"]}
     name = work.seen.wish.name
     try:
-        answer = await work.context.kube.patch(STRATEGIES, name.namespace, name.name, {"metadata": meta})
+        answer = await work.context.kube.patch(
+            STRATEGIES, name.namespace, name.name, {"metadata": meta}
+        )
     except Conflict:
         await _refresh(work)
         raise
@@ -143,7 +148,7 @@ async def _set_finalizer(work: Pass, *, present: bool) -> None:
 
 
 async def _write_status(work: Pass, fields: dict[str, Any], *, guarded: bool) -> None:
-    """Write the status; before a new epoch only if nothing changed and there is no pod after all."""
+    """Write the status; before a new epoch only if nothing changed and no pod is there."""
     name, patch = work.seen.wish.name, {"status": fields}
     if guarded:
         body = _current(work)
@@ -155,7 +160,9 @@ async def _write_status(work: Pass, fields: dict[str, Any], *, guarded: bool) ->
             raise Conflict("the pod exists already")
         patch["metadata"] = {"resourceVersion": body["metadata"]["resourceVersion"]}
     try:
-        answer = await work.context.kube.patch(STRATEGIES, name.namespace, name.name, patch, sub="status")
+        answer = await work.context.kube.patch(
+            STRATEGIES, name.namespace, name.name, patch, sub="status"
+        )
     except Conflict:
         await _refresh(work)
         raise
@@ -219,6 +226,8 @@ async def _forget(work: Pass) -> None:
     strategy = work.seen.wish.id
     with redis_errors("state"):
         parts = ("state", "commands", "fence", "paper", "events-seen")
-        await work.context.links.state.delete(*(redis_keys.strategy(strategy, part) for part in parts))
+        await work.context.links.state.delete(
+            *(redis_keys.strategy(strategy, part) for part in parts)
+        )
     with redis_errors("ticks"):
         await work.context.links.ticks.delete(redis_keys.strategy(strategy, "live"))

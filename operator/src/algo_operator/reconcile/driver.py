@@ -20,10 +20,10 @@ from algo_operator.errors import (
     judge,
 )
 from algo_operator.model.facts import Trouble
-from algo_operator.work_queue import Key
 from algo_operator.reconcile.account import reconcile_account
 from algo_operator.reconcile.strategy import reconcile_strategy
 from algo_operator.reconcile.tenant import reconcile_tenant
+from algo_operator.work_queue import Key
 
 log: Any = structlog.get_logger(__name__)
 
@@ -73,12 +73,22 @@ async def one_pass(context: Context, key: Key) -> float | None:
 
 def _note(context: Context, key: Key, error: Exception, reason: str) -> None:
     if isinstance(error, _NORMAL):
-        log.info("pass_repeated", kind=key.kind, namespace=key.namespace, name=key.name, reason=reason)
+        log.info(
+            "pass_repeated", kind=key.kind, namespace=key.namespace, name=key.name, reason=reason
+        )
         return
     if isinstance(error, OperatorError):
-        log.warning("pass_failed", kind=key.kind, namespace=key.namespace, name=key.name, error=str(error))
+        log.warning(
+            "pass_failed", kind=key.kind, namespace=key.namespace, name=key.name, error=str(error)
+        )
         message = str(error)
     else:
-        log.exception("pass_crashed", kind=key.kind, namespace=key.namespace, name=key.name)
+        log.error(
+            "pass_crashed",
+            kind=key.kind,
+            namespace=key.namespace,
+            name=key.name,
+            exc_info=error,
+        )
         message = f"The operator failed on this object ({type(error).__name__}); see its log."
     context.live.errors[key] = Trouble(reason=reason, message=message)

@@ -8,6 +8,7 @@ from algo_contract.assignment import RunnerState, read_state
 
 from algo_operator.context import Context, strategy_key
 from algo_operator.errors import RedisUnavailable
+from algo_operator.kube.fields import section
 from algo_operator.kube.resources import SECRETS
 from algo_operator.model.facts import Account, Observed, PodFacts, SecretFacts, Wish
 from algo_operator.reading import read_account, read_wish
@@ -40,7 +41,9 @@ async def observe(context: Context, name: Name) -> Observed | None:
         account=account,
         account_missing=missing,
         wall_us=context.clock.now_us(),
-        feed=context.live.feed_facts(account.feed if account is not None else redis_keys.SHARED_FEED, instrument),
+        feed=context.live.feed_facts(
+            account.feed if account is not None else redis_keys.SHARED_FEED, instrument
+        ),
         pod=pod,
         secret=secret,
         runner=runner,
@@ -56,15 +59,21 @@ def _account(context: Context, wish: Wish) -> tuple[Account | None, bool]:
     """The account whose clock and feed count, and whether one that was asked for is missing."""
     allowed = context.settings.broker_url_allowlist
     asked = wish.spec.brokerAccount if wish.spec is not None else None
-    body = context.accounts.get(Name(wish.name.namespace, asked)) if asked else context.shared_account()
-    return (None if body is None else read_account(body, allowed)), asked is not None and body is None
+    body = (
+        context.accounts.get(Name(wish.name.namespace, asked))
+        if asked
+        else context.shared_account()
+    )
+    return (
+        None if body is None else read_account(body, allowed)
+    ), asked is not None and body is None
 
 
 def _pod(context: Context, wish: Wish) -> PodFacts | None:
     body = context.pods.get(Name(wish.name.namespace, runner_name(wish.name.name, wish.uid)))
     if body is None:
         return None
-    node = str((body.get("spec") or {}).get("nodeName") or "")
+    node = str(section(body, "spec").get("nodeName") or "")
     lost = context.nodes.is_lost(node, after_seconds=context.settings.node_lost_seconds)
     return read_pod(body, wish.uid, node_lost=lost)
 
@@ -86,7 +95,7 @@ async def _runner(context: Context, wish: Wish) -> tuple[RunnerState | None, boo
     except RedisUnavailable as error:
         log.warning("runner_state_unavailable", strategy=wish.id, error=str(error))
     except ValueError as error:
-        log.error("runner_state_unreadable", strategy=wish.id, error=str(error))
+        log.warning("runner_state_unreadable", strategy=wish.id, error=str(error))
     return None, False
 
 

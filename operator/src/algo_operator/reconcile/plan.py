@@ -7,8 +7,8 @@ from algo_contract.assignment import Assignment
 
 from algo_operator.model import actions as act
 from algo_operator.model.facts import Observed, PodFacts
-from algo_operator.model.schedule import SECOND, Day, day_of
 from algo_operator.model.problems import Problem, problem_of
+from algo_operator.model.schedule import SECOND, Day, day_of
 from algo_operator.settings import Settings
 from algo_operator.specs.assignment import assignment_for, mark_of
 from algo_operator.status import desired_status, status_changes
@@ -17,6 +17,8 @@ from algo_operator.story import stories
 _REPLACE_AT_RISK: Final = 20 * SECOND
 _REPLACE_FLAT: Final = 60 * SECOND
 """A pod that backs off is re-created once it is this old: a bound on how often."""
+_WIND_DOWN: Final = 15 * SECOND
+"""A runner that holds nothing has this long to say so before a deletion goes on without it."""
 _QUIET_BEFORE_ENTRY: Final = 60 * SECOND
 
 
@@ -42,7 +44,12 @@ def plan(seen: Observed, settings: Settings) -> Plan:
     steps = _pod_steps(seen, day, problem, settings, wanted=wanted, epoch=epoch)
     makes_pod = any(isinstance(step, act.CreatePod) for step in steps)
     fields = desired_status(
-        seen, day, problem, settings=settings, wanted=wanted, epoch=epoch if makes_pod else seen.wish.epoch
+        seen,
+        day,
+        problem,
+        settings=settings,
+        wanted=wanted,
+        epoch=epoch if makes_pod else seen.wish.epoch,
     )
     changes = status_changes(seen.wish.status, fields)
     before: list[act.Action] = []
@@ -68,6 +75,8 @@ def wants_pod(seen: Observed, day: Day, problem: Problem | None) -> bool:
     if not seen.runner_known:
         return seen.pod is not None
     winding_down = seen.started_today and not seen.done_today
+    if seen.deleting and (seen.wish.abandon or _waited(seen) > _WIND_DOWN):
+        return False
     if seen.deleting or seen.wish.desired == "Stopped":
         return winding_down and seen.pod is not None and seen.pod.ready
     if problem is not None and not (problem.reason == "InvalidTimes" and winding_down):
@@ -77,12 +86,21 @@ def wants_pod(seen: Observed, day: Day, problem: Problem | None) -> bool:
     return day.due and not failed_unresolved(seen)
 
 
+def _waited(seen: Observed) -> int:
+    """How long ago the deletion was asked for."""
+    return 0 if seen.wish.deleted_us is None else seen.wall_us - seen.wish.deleted_us
+
+
 def failed_unresolved(seen: Observed) -> bool:
     """A failure that a person has not called resolved."""
     if seen.runner is not None:
-        return seen.runner.execution == "FAILED" and seen.wish.resolved_day != seen.runner.trading_day
+        return (
+            seen.runner.execution == "FAILED" and seen.wish.resolved_day != seen.runner.trading_day
+        )
     status = seen.wish.status
-    return status.get("execution") == "FAILED" and seen.wish.resolved_day != status.get("tradingDay")
+    return status.get("execution") == "FAILED" and seen.wish.resolved_day != status.get(
+        "tradingDay"
+    )
 
 
 def _next_epoch(seen: Observed) -> int:
@@ -96,7 +114,13 @@ def _next_epoch(seen: Observed) -> int:
 
 
 def _pod_steps(
-    seen: Observed, day: Day, problem: Problem | None, settings: Settings, *, wanted: bool, epoch: int
+    seen: Observed,
+    day: Day,
+    problem: Problem | None,
+    settings: Settings,
+    *,
+    wanted: bool,
+    epoch: int,
 ) -> list[act.Action]:
     pod = seen.pod
     if pod is None:
@@ -124,7 +148,9 @@ def _start(seen: Observed, day: Day, problem: Problem | None, *, epoch: int) -> 
         *_grant(seen, assignment),
         act.WriteSecret(assignment, owned),
         act.CreatePod(assignment, owned),
-        act.Tell("Normal", "RunnerCreated", f"Started a runner pod for {assignment.session.trading_day}."),
+        act.Tell(
+            "Normal", "RunnerCreated", f"Started a runner pod for {assignment.session.trading_day}."
+        ),
     ]
 
 
@@ -180,7 +206,7 @@ def _release(seen: Observed, *, wanted: bool) -> list[act.Action]:
             act.Tell(
                 "Warning",
                 "PositionAbandoned",
-                f"Let go with {held} shares by the annotation abandon-position ({seen.wish.abandon}). "
+                f"Let go with {held} shares: abandon-position is {seen.wish.abandon}. "
                 "Orders resting at the broker were left in place.",
             )
         )
@@ -192,11 +218,15 @@ def _replacement(seen: Observed, day: Day, pod: PodFacts, settings: Settings) ->
     age = seen.wall_us - pod.created_us
     if pod.ended:
         return "it was evicted or ended"
-    if pod.backing_off and age > (_REPLACE_AT_RISK if seen.at_risk else _REPLACE_FLAT):
+    if pod.backing_off and age > _patience(seen):
         return "it kept crashing"
     if pod.image != settings.runner_image and _may_pause(seen, day):
         return "there is a new runner image"
     return ""
+
+
+def _patience(seen: Observed) -> int:
+    return _REPLACE_AT_RISK if seen.at_risk else _REPLACE_FLAT
 
 
 def _may_pause(seen: Observed, day: Day) -> bool:
@@ -226,7 +256,7 @@ def _wake(seen: Observed, day: Day, settings: Settings) -> int | None:
     now, pod = seen.wall_us, seen.pod
     moments = [day.wake_us]
     if pod is not None and pod.backing_off:
-        moments.append(pod.created_us + (_REPLACE_AT_RISK if seen.at_risk else _REPLACE_FLAT) + SECOND)
+        moments.append(pod.created_us + _patience(seen) + SECOND)
     if seen.wish.deleted_us is not None:
         moments.append(seen.wish.deleted_us + round((settings.stuck_deletion_seconds + 1) * SECOND))
     return min((m for m in moments if m is not None and m > now), default=None)

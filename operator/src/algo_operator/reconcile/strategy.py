@@ -10,11 +10,11 @@ from algo_operator.kube.resources import STRATEGIES
 from algo_operator.mirror.live import Followed
 from algo_operator.model.facts import Observed
 from algo_operator.model.schedule import SECOND
-from algo_operator.work_queue import Key, Priority
 from algo_operator.reconcile.apply import apply
 from algo_operator.reconcile.observe import observe
 from algo_operator.reconcile.plan import Plan, plan
 from algo_operator.watch.objects import Name
+from algo_operator.work_queue import Key, Priority
 
 _SPREAD_SHARE: Final = 6
 """Pods due at the same second are made over the first sixth of their lead time."""
@@ -66,17 +66,28 @@ def remember(context: Context, key: Key, seen: Observed, decided: Plan) -> None:
         followed = live.followed.setdefault(wish.id, Followed(key=key, uid=wish.uid))
         followed.at_risk = seen.at_risk
         followed.ready = seen.pod is not None and seen.pod.ready
-        followed.unprotected = seen.at_risk and seen.runner is not None and seen.runner.protection == "none"
+        followed.unprotected = (
+            seen.at_risk and seen.runner is not None and seen.runner.protection == "none"
+        )
     else:
         live.followed.pop(wish.id, None)
     live.follows_feed[key] = seen.feed_id
-    wants = decided.wanted or (decided.problem is None and wish.desired != "Stopped" and not seen.deleting)
-    if wants and wish.spec is not None and (decided.wanted or seen.clock == "Feed" or decided.day.next_run_us):
+    wants = decided.wanted or (
+        decided.problem is None and wish.desired != "Stopped" and not seen.deleting
+    )
+    if (
+        wants
+        and wish.spec is not None
+        and (decided.wanted or seen.clock == "Feed" or decided.day.next_run_us)
+    ):
         live.wants[key] = (seen.feed_id, f"{wish.spec.exchange}:{wish.spec.symbol}")
     else:
         live.wants.pop(key, None)
     _note_holding(context, key, seen)
-    late = seen.wall_us - (wish.deleted_us or seen.wall_us) > context.settings.stuck_deletion_seconds * SECOND
+    late = (
+        seen.wall_us - (wish.deleted_us or seen.wall_us)
+        > context.settings.stuck_deletion_seconds * SECOND
+    )
     (live.stuck.add if late else live.stuck.discard)(key)
     metrics.STUCK_DELETIONS.set(len(live.stuck))
 
@@ -103,5 +114,7 @@ def _schedule(context: Context, key: Key, seen: Observed, decided: Plan) -> None
         return
     share = int(hashlib.sha256(seen.wish.uid.encode()).hexdigest()[:4], 16) / 0xFFFF
     spread = share * context.settings.pod_lead_seconds / _SPREAD_SHARE if not seen.deleting else 0.0
-    delay = (decided.wake_us - seen.wall_us) / SECOND + (spread if decided.wake_us == decided.day.next_run_us else 0)
+    delay = (decided.wake_us - seen.wall_us) / SECOND + (
+        spread if decided.wake_us == decided.day.next_run_us else 0
+    )
     context.queue.add(key, priority=Priority.NORMAL, delay=max(delay, 0.01))

@@ -5,10 +5,18 @@ from typing import Any, Final
 from algo_contract import names
 
 from algo_operator.context import Context
-from algo_operator.kube.resources import LIMIT_RANGES, NAMESPACES, NETWORK_POLICIES, QUOTAS, Json, Resource
-from algo_operator.work_queue import Key
+from algo_operator.kube.fields import annotations, labels
+from algo_operator.kube.resources import (
+    LIMIT_RANGES,
+    NAMESPACES,
+    NETWORK_POLICIES,
+    QUOTAS,
+    Json,
+    Resource,
+)
 from algo_operator.specs import tenant
 from algo_operator.watch.objects import Name
+from algo_operator.work_queue import Key
 
 _RECHECK_SECONDS: Final = 1.0
 
@@ -18,8 +26,7 @@ async def reconcile_tenant(context: Context, key: Key) -> None:
     body = context.namespaces.get(Name("", key.name))
     if body is None or "deletionTimestamp" in body["metadata"]:
         return
-    annotations: dict[str, str] = body["metadata"].get("annotations") or {}
-    limit = tenant.strategy_limit(annotations, context.settings.strategy_limit)
+    limit = tenant.strategy_limit(annotations(body), context.settings.strategy_limit)
     quota = await _ensure(context, QUOTAS, tenant.quota(key.name, limit))
     await _ensure(context, LIMIT_RANGES, tenant.limit_range(key.name))
     await _ensure(context, NETWORK_POLICIES, tenant.deny_all(key.name))
@@ -33,7 +40,9 @@ async def reconcile_tenant(context: Context, key: Key) -> None:
 async def _ensure(context: Context, resource: Resource, desired: Json) -> Json:
     meta = desired["metadata"]
     actual = await context.kube.find(resource, meta["namespace"], meta["name"])
-    if actual is not None and tenant.contains(actual, desired | {"apiVersion": resource.api_version}):
+    if actual is not None and tenant.contains(
+        actual, desired | {"apiVersion": resource.api_version}
+    ):
         return actual
     if actual is None:
         return await context.kube.create(resource, meta["namespace"], desired)
@@ -43,13 +52,15 @@ async def _ensure(context: Context, resource: Resource, desired: Json) -> Json:
 async def _mark(context: Context, body: Json, *, ready: bool) -> None:
     """Set the namespace's labels and annotations where they differ; ready once is ready."""
     meta: dict[str, Any] = body["metadata"]
-    labels, annotations = meta.get("labels") or {}, meta.get("annotations") or {}
+    present, notes = labels(body), annotations(body)
     held = any(key.namespace == meta["name"] for key in context.live.holding)
     wanted: dict[str, str | None] = {names.IN_POSITION_ANNOTATION: "true" if held else None}
     if ready:
         wanted[names.READY_ANNOTATION] = "true"
-    new_labels = {name: value for name, value in tenant.POD_SECURITY.items() if labels.get(name) != value}
-    new_notes = {name: value for name, value in wanted.items() if annotations.get(name) != value}
+    new_labels = {
+        name: value for name, value in tenant.POD_SECURITY.items() if present.get(name) != value
+    }
+    new_notes = {name: value for name, value in wanted.items() if notes.get(name) != value}
     if not new_labels and not new_notes:
         return
     patch = {"metadata": {"labels": new_labels, "annotations": new_notes}}

@@ -6,11 +6,42 @@ from typing import Final
 from algo_contract import redis_keys
 
 COMMANDS: Final = (
-    "auth", "hello", "ping", "quit", "client|setname", "time", "exists", "get", "mget",
-    "set", "del", "incrby", "expire", "pexpire", "hget", "hmget", "hgetall", "hset", "hsetnx", "hexists", "hdel", "hincrby", "xadd",
-    "xread", "xrange", "xrevrange", "xlen", "zadd", "zcard", "zcount", "zrangebyscore", "zremrangebyscore", "eval",
-    "evalsha", "script|load",
-)  # fmt: skip
+    "auth",
+    "hello",
+    "ping",
+    "quit",
+    "client|setname",
+    "time",
+    "exists",
+    "get",
+    "mget",
+    "set",
+    "del",
+    "incrby",
+    "expire",
+    "pexpire",
+    "hget",
+    "hmget",
+    "hgetall",
+    "hset",
+    "hsetnx",
+    "hexists",
+    "hdel",
+    "hincrby",
+    "xadd",
+    "xread",
+    "xrange",
+    "xrevrange",
+    "xlen",
+    "zadd",
+    "zcard",
+    "zcount",
+    "zrangebyscore",
+    "zremrangebyscore",
+    "eval",
+    "evalsha",
+    "script|load",
+)
 """No KEYS, SCAN, admin or dangerous command; scripts may call only what is listed too. Redis 7.0
 refuses a rule that names a command it does not have yet, so CLIENT SETINFO (7.2) is left out."""
 
@@ -18,7 +49,13 @@ _ACCOUNT_PARTS: Final = ("budget", "breaker", "pnl", "halt", "claims")
 
 
 def runner_rules(
-    *, strategy: str, instrument: tuple[str, str], feed: str, account: str | None, tenant: str, password: str
+    *,
+    strategy: str,
+    instrument: tuple[str, str],
+    feed: str,
+    account: str | None,
+    tenant: str,
+    password: str,
 ) -> list[str]:
     """The arguments of ACL SETUSER after the name; the password goes in as its hash."""
     digest = hashlib.sha256(password.encode()).hexdigest()

@@ -11,8 +11,8 @@ from algo_contract.sessions import Session
 from algo_contract.v1alpha1.conversion import engine_strategy
 
 from algo_operator.model.facts import Observed
-from algo_operator.model.schedule import Day, session_on
 from algo_operator.model.problems import Problem
+from algo_operator.model.schedule import Day, session_on
 
 
 def mark_of(assignment: Assignment) -> str:
@@ -20,7 +20,9 @@ def mark_of(assignment: Assignment) -> str:
     return hashlib.sha256(assignment_json(assignment).encode()).hexdigest()[:16]
 
 
-def assignment_for(seen: Observed, day: Day, problem: Problem | None, *, epoch: int) -> Assignment | None:
+def assignment_for(
+    seen: Observed, day: Day, problem: Problem | None, *, epoch: int
+) -> Assignment | None:
     """The assignment the runner should have; None when nothing good is known.
 
     A spec that has become wrong never replaces the last good one: a position stays guarded by
@@ -28,11 +30,12 @@ def assignment_for(seen: Observed, day: Day, problem: Problem | None, *, epoch: 
     """
     last = seen.secret.assignment if seen.secret is not None else None
     session = _session(seen, day)
-    if seen.wish.spec is None or session is None or (problem is not None and last is not None):
+    spec = seen.wish.spec
+    if spec is None or session is None or (problem is not None and last is not None):
         return None if last is None else _kept(seen, last, epoch=epoch)
     wish = seen.wish
     strategy = engine_strategy(
-        wish.spec,
+        spec,
         uid=wish.uid,
         namespace=wish.name.namespace,
         name=wish.name.name,
@@ -46,7 +49,7 @@ def assignment_for(seen: Observed, day: Day, problem: Problem | None, *, epoch: 
         tick_bands=sessions.tick_bands(dt.date.fromisoformat(session.trading_day)),
         feed=seen.feed_id,
         clock=seen.clock,
-        account_id=account.id if account is not None and wish.spec.brokerAccount else None,
+        account_id=account.id if account is not None and spec.brokerAccount else None,
         broker="paper",
         epoch=epoch,
     )

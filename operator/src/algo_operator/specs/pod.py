@@ -52,7 +52,12 @@ def _spec(secret: str, settings: Settings) -> dict[str, Any]:
         "volumes": [{"name": "assignment", "secret": {"secretName": secret, "defaultMode": 0o440}}],
         # A lost node is judged by the operator, sooner than by these tolerations' default of 300 s.
         "tolerations": [
-            {"key": f"node.kubernetes.io/{taint}", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 600}
+            {
+                "key": f"node.kubernetes.io/{taint}",
+                "operator": "Exists",
+                "effect": "NoExecute",
+                "tolerationSeconds": 600,
+            }
             for taint in ("not-ready", "unreachable")
         ],
     }
@@ -71,7 +76,10 @@ def _container(settings: Settings) -> dict[str, Any]:
         "args": ["run"],
         "ports": [{"name": "metrics", "containerPort": METRICS_PORT, "protocol": "TCP"}],
         "resources": {
-            "requests": {"cpu": settings.runner_cpu_request, "memory": settings.runner_memory_request},
+            "requests": {
+                "cpu": settings.runner_cpu_request,
+                "memory": settings.runner_memory_request,
+            },
             "limits": {"memory": settings.runner_memory_limit},
         },
         "readinessProbe": _probe("/readyz", period=1, failures=3),

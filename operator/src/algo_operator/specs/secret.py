@@ -36,14 +36,21 @@ def runner_secret(assignment: Assignment, redis: str, *, owned: bool) -> dict[st
         "metadata": metadata,
         "type": "Opaque",
         "immutable": False,
-        "data": {ASSIGNMENT_FILE: _encoded(assignment_json(assignment)), REDIS_FILE: _encoded(redis)},
+        "data": {
+            ASSIGNMENT_FILE: _encoded(assignment_json(assignment)),
+            REDIS_FILE: _encoded(redis),
+        },
     }
 
 
 def redis_file(settings: Settings, username: str, password: str) -> str:
     """How the runner reaches both Redis servers."""
-    state_host, state_port = host_and_port(settings.runner_state_redis_url or settings.state_redis_url)
-    ticks_host, ticks_port = host_and_port(settings.runner_ticks_redis_url or settings.ticks_redis_url)
+    state_host, state_port = host_and_port(
+        settings.runner_state_redis_url or settings.state_redis_url
+    )
+    ticks_host, ticks_port = host_and_port(
+        settings.runner_ticks_redis_url or settings.ticks_redis_url
+    )
     return redis_json(
         state=RedisServer(host=state_host, port=state_port, username=username, password=password),
         ticks=RedisServer(host=ticks_host, port=ticks_port, username=username, password=password),
@@ -77,7 +84,8 @@ def read_secret(body: dict[str, Any], uid: str, settings: Settings) -> SecretFac
     return SecretFacts(
         assignment=assignment,
         redis=redis,
-        redis_current=password is not None and redis == redis_file(settings, strategy_id(uid), password),
+        redis_current=password is not None
+        and redis == redis_file(settings, strategy_id(uid), password),
         owned=any(owner.get("uid") == uid for owner in owners),
     )
 

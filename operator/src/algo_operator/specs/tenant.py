@@ -1,6 +1,6 @@
 """What a tenant namespace is given: a quota, limits, closed networks, restricted pods."""
 
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from algo_contract import names
 from algo_contract.assignment import METRICS_PORT
@@ -56,7 +56,9 @@ def deny_all(namespace: str) -> Body:
 def runner_network(namespace: str, settings: Settings) -> Body:
     """Runners reach DNS and both Redis servers; Prometheus reaches runners."""
     body = _object("networking.k8s.io/v1", "NetworkPolicy", namespace, "algo-runner")
-    platform = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": settings.namespace}}}
+    platform = {
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": settings.namespace}}
+    }
     urls = (
         settings.runner_state_redis_url or settings.state_redis_url,
         settings.runner_ticks_redis_url or settings.ticks_redis_url,
@@ -68,8 +70,14 @@ def runner_network(namespace: str, settings: Settings) -> Body:
         "policyTypes": ["Ingress", "Egress"],
         "ingress": [{"from": [platform], "ports": [{"port": METRICS_PORT, "protocol": "TCP"}]}],
         "egress": [
-            {"to": [dns], "ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]},
-            {"to": [platform], "ports": [{"port": port, "protocol": "TCP"} for port in redis_ports]},
+            {
+                "to": [dns],
+                "ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}],
+            },
+            {
+                "to": [platform],
+                "ports": [{"port": port, "protocol": "TCP"} for port in redis_ports],
+            },
         ],
     }
     return body
@@ -86,15 +94,13 @@ def counts(body: Body | None, limit: int) -> bool:
 def contains(actual: object, desired: object) -> bool:
     """Whether everything desired is there; what the server added does not matter."""
     if isinstance(desired, dict):
-        return isinstance(actual, dict) and all(
-            key in actual and contains(actual[key], value) for key, value in desired.items()
-        )
+        wanted = cast("dict[str, object]", desired)
+        there = cast("dict[str, object]", actual) if isinstance(actual, dict) else {}
+        return all(key in there and contains(there[key], wanted[key]) for key in wanted)
     if isinstance(desired, list):
-        return (
-            isinstance(actual, list)
-            and len(actual) == len(desired)
-            and all(contains(left, right) for left, right in zip(actual, desired, strict=True))
-        )
+        items = cast("list[object]", desired)
+        found = cast("list[object]", actual) if isinstance(actual, list) else []
+        return len(found) == len(items) and all(map(contains, found, items))
     return actual == desired
 
 
@@ -105,6 +111,9 @@ def _object(api_version: str, kind: str, namespace: str, name: str) -> Body:
         "metadata": {
             "name": name,
             "namespace": namespace,
-            "labels": {names.MANAGED_BY_LABEL: "algo-operator", "app.kubernetes.io/part-of": "algo-trading"},
+            "labels": {
+                names.MANAGED_BY_LABEL: "algo-operator",
+                "app.kubernetes.io/part-of": "algo-trading",
+            },
         },
     }

@@ -61,7 +61,9 @@ class Audit:
             if not self._owes(uid, version):
                 continue
             known = self.behind.get(uid)
-            behind[uid] = known if known is not None and self._owes(uid, known[0]) else (version, now)
+            behind[uid] = (
+                known if known is not None and self._owes(uid, known[0]) else (version, now)
+            )
             if known is not None:
                 await self._fetch(name)
         self.behind = behind

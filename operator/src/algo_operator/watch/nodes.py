@@ -3,6 +3,7 @@
 import time
 from dataclasses import dataclass, field
 
+from algo_operator.kube.fields import rows, section
 from algo_operator.kube.resources import Json
 
 
@@ -29,5 +30,5 @@ class NodeHealth:
 
 
 def _is_ready(body: Json) -> bool:
-    rows = (body.get("status") or {}).get("conditions") or []
-    return any(row["type"] == "Ready" and row["status"] == "True" for row in rows)
+    conditions = rows(section(body, "status"), "conditions")
+    return any(row["type"] == "Ready" and row["status"] == "True" for row in conditions)

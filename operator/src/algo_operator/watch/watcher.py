@@ -43,7 +43,7 @@ class Watch:
 
     @property
     def age(self) -> float:
-        """Seconds since the API server last showed life on this watch; bookmarks come each minute."""
+        """Seconds since the last sign of life; bookmarks come each minute."""
         return time.monotonic() - self.alive_at
 
     def touch(self) -> None:
@@ -66,7 +66,7 @@ async def run_watch(watch: Watch) -> Never:
         except OperatorError as error:
             log.warning("watch_interrupted", resource=watch.resource.plural, error=str(error))
             metrics.WATCH_RESTARTS.labels(watch.resource.plural).inc()
-            await asyncio.sleep(delay * random.uniform(0.5, 1.5))
+            await asyncio.sleep(delay * random.uniform(0.5, 1.5))  # noqa: S311 - jitter
             delay = min(delay * 2, _LONGEST_DELAY)
 
 
@@ -87,7 +87,7 @@ async def _list(watch: Watch) -> str:
 
 async def _stream(watch: Watch, since: str) -> str:
     async with watch.kube.watch(
-        watch.resource, selector=watch.selector, since=since, timeout=STREAM_SECONDS
+        watch.resource, selector=watch.selector, since=since, seconds=STREAM_SECONDS
     ) as events:
         watch.touch()
         async for event in events:

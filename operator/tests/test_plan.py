@@ -1,0 +1,406 @@
+"""The planner's promises, over all combinations of facts."""
+
+import dataclasses
+import datetime as dt
+
+import pytest
+from algo_contract.assignment import RunnerState
+from algo_contract.ids import strategy_id
+from algo_contract.sessions import IST, microseconds
+from algo_contract.v1alpha1 import TradingStrategySpec
+from algo_operator.model import actions as act
+from algo_operator.model.facts import (
+    Account,
+    FeedFacts,
+    Observed,
+    PodFacts,
+    SecretFacts,
+    Trouble,
+    Wish,
+)
+from algo_operator.reconcile.plan import plan
+from algo_operator.settings import Settings
+from algo_operator.specs.assignment import mark_of
+from algo_operator.watch.objects import Name
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+UID = "8f2d6c1e-0000-4000-8000-000000000001"
+SETTINGS = Settings(
+    runner_image="runner:1", state_redis_url="redis://s:6379", ticks_redis_url="redis://t:6379"
+)
+MONDAY = "2026-07-06"
+
+
+def at(clock: str, day: str = MONDAY) -> int:
+    return microseconds(dt.datetime.fromisoformat(f"{day}T{clock}").replace(tzinfo=IST))
+
+
+def spec(**fields) -> TradingStrategySpec:
+    values = {"symbol": "RELIANCE", "buyTime": "09:20:00", "sellTime": "15:05:00", "stopLoss": 2890.5, "quantity": 10}
+    return TradingStrategySpec(**values | fields)
+
+
+def wish(**fields) -> Wish:
+    values = {
+        "name": Name("tenant-a", "m1"),
+        "uid": UID,
+        "id": strategy_id(UID),
+        "generation": 1,
+        "version": "7",
+        "spec": spec(),
+        "spec_problem": "",
+        "desired": "Active",
+        "has_finalizer": True,
+        "deleted_us": None,
+        "exit_day": "",
+        "abandon": "",
+        "resolved_day": "",
+        "status": {},
+    }
+    return Wish(**values | fields)
+
+
+def seen(**fields) -> Observed:
+    values = {
+        "wish": wish(),
+        "tenant": "usr-a",
+        "account": None,
+        "account_missing": False,
+        "wall_us": at("08:00:00"),
+        "feed": FeedFacts(),
+        "pod": None,
+        "secret": None,
+        "runner": None,
+        "runner_known": True,
+        "acl_current": False,
+    }
+    return Observed(**values | fields)
+
+
+def pod(**fields) -> PodFacts:
+    values = {
+        "name": "m1-runner",
+        "uid": "p1",
+        "created_us": at("09:17:00"),
+        "ready": True,
+        "leaving": False,
+        "ended": False,
+        "backing_off": False,
+        "trouble": None,
+        "image": "runner:1",
+        "epoch": 1,
+        "mark": "",
+        "node_lost": False,
+        "ours": True,
+    }
+    return PodFacts(**values | fields)
+
+
+def runner(**fields) -> RunnerState:
+    values = {
+        "version": 1,
+        "epoch": 1,
+        "generation": 1,
+        "trading_day": MONDAY,
+        "execution": "BOUGHT",
+        "reason": "",
+        "position": 10,
+        "average_price": 295000,
+        "stop": 289050,
+        "realized_pnl": 0,
+        "protection": "runner",
+        "done": False,
+        "last_action": "",
+        "updated_us": 1,
+    }
+    return RunnerState(**values | fields)
+
+
+def kinds(observed: Observed) -> list[str]:
+    return [type(action).__name__ for action in plan(observed, SETTINGS).actions]
+
+
+def settle(observed: Observed) -> Observed:
+    """The same facts after the plan's own writes: what the next pass would see."""
+    decided = plan(observed, SETTINGS)
+    status, secret, current = dict(observed.wish.status), observed.secret, observed.pod
+    has_finalizer, acl = observed.wish.has_finalizer, observed.acl_current
+    for action in decided.actions:
+        match action:
+            case act.WriteStatus(fields):
+                status |= fields
+            case act.WriteSecret(assignment, owned):
+                secret = SecretFacts(assignment=assignment, redis="x", redis_current=True, owned=owned)
+            case act.CreatePod(assignment):
+                current = pod(epoch=assignment.epoch, mark=mark_of(assignment), ready=False, created_us=observed.wall_us)
+            case act.DeletePod():
+                current = None
+            case act.MarkPod(mark):
+                current = dataclasses.replace(current, mark=mark)
+            case act.DeleteSecret():
+                secret = None
+            case act.GrantRedis():
+                acl = True
+            case act.AddFinalizer():
+                has_finalizer = True
+            case act.RemoveFinalizer():
+                has_finalizer = False
+            case _:
+                pass
+    new = dataclasses.replace(observed.wish, status=status, has_finalizer=has_finalizer)
+    return dataclasses.replace(observed, wish=new, secret=secret, pod=current, acl_current=acl)
+
+
+def test_before_the_lead_time_nothing_is_made():
+    observed = seen(wall_us=at("09:16:59"))
+
+    assert "CreatePod" not in kinds(observed)
+    assert plan(observed, SETTINGS).wake_us == at("09:17:00")
+
+
+def test_at_the_lead_time_the_epoch_comes_before_secret_and_pod():
+    observed = seen(wall_us=at("09:17:00"))
+
+    decided = plan(observed, SETTINGS)
+
+    order = [type(action).__name__ for action in decided.actions if not isinstance(action, act.Tell)]
+    assert order == ["WriteStatus", "GrantRedis", "WriteSecret", "CreatePod"]
+    first = decided.actions[0]
+    assert isinstance(first, act.WriteStatus)
+    assert first.guarded
+    assert first.fields["runnerEpoch"] == 1
+
+
+def test_after_the_grace_the_entry_is_missed():
+    observed = seen(wall_us=at("09:21:01"))
+
+    assert "CreatePod" not in kinds(observed)
+    status = plan(observed, SETTINGS).actions[0].fields
+    assert (status["execution"], status["reason"]) == ("WAITING", "missed")
+
+
+def test_a_position_brings_the_pod_back_after_the_grace():
+    observed = seen(wall_us=at("14:00:00"), wish=wish(status={"runnerEpoch": 3}), runner=runner())
+
+    decided = plan(observed, SETTINGS)
+
+    made = [action for action in decided.actions if isinstance(action, act.CreatePod)]
+    assert made[0].assignment.epoch == 4
+
+
+def test_a_lost_status_never_lowers_the_epoch():
+    observed = seen(wall_us=at("14:00:00"), runner=runner(epoch=9))
+
+    made = [action for action in plan(observed, SETTINGS).actions if isinstance(action, act.CreatePod)]
+
+    assert made[0].assignment.epoch == 10
+
+
+def test_a_bad_new_spec_keeps_the_last_good_one_guarding():
+    good = settle(settle(seen(wall_us=at("09:17:00"))))
+    held = dataclasses.replace(good, runner=runner(), wall_us=at("10:00:00"), pod=dataclasses.replace(good.pod, ready=True))
+    broken = wish(spec=None, spec_problem="stopLoss: wrong", generation=2, status=held.wish.status)
+
+    decided = plan(dataclasses.replace(held, wish=broken), SETTINGS)
+
+    assert not [a for a in decided.actions if isinstance(a, act.DeletePod | act.WriteSecret | act.MarkPod)]
+    ready = next(a for a in decided.actions if isinstance(a, act.WriteStatus)).fields["conditions"][0]
+    assert ready["reason"] == "InvalidSpec"
+
+
+def test_a_new_image_waits_for_a_flat_moment():
+    in_position = settle(seen(wall_us=at("10:00:00"), runner=runner(), wish=wish(status={"runnerEpoch": 1})))
+    old = dataclasses.replace(in_position, pod=dataclasses.replace(in_position.pod, image="runner:0", ready=True))
+    assert "DeletePod" not in kinds(old)
+
+    waiting = dataclasses.replace(
+        old, runner=runner(execution="WAITING", position=0, protection="none"), wall_us=at("09:18:00")
+    )
+    assert "DeletePod" in kinds(waiting)
+    close = dataclasses.replace(waiting, wall_us=at("09:19:30"))
+    assert "DeletePod" not in kinds(close)
+
+
+def test_a_lost_node_loses_its_pod_at_once():
+    observed = seen(wall_us=at("10:00:00"), runner=runner(), pod=pod(node_lost=True, leaving=True))
+
+    deleted = [action for action in plan(observed, SETTINGS).actions if isinstance(action, act.DeletePod)]
+
+    assert deleted[0].grace_seconds == 0
+
+
+def test_failed_stays_until_a_person_resolves_it():
+    failed = runner(execution="FAILED", reason="unresolved", position=0, done=True)
+    tuesday = seen(wall_us=at("09:17:00", "2026-07-07"), runner=failed, wish=wish(status={"runnerEpoch": 1}))
+    assert "CreatePod" not in kinds(tuesday)
+
+    resolved = wish(resolved_day=MONDAY, status={"runnerEpoch": 1})
+    assert "CreatePod" in kinds(dataclasses.replace(tuesday, wish=resolved))
+
+
+def test_a_new_day_begins_with_waiting():
+    sold = runner(execution="SOLD", reason="sell_time", position=0, done=True, realized_pnl=5000)
+    evening = plan(seen(wall_us=at("18:00:00"), runner=sold), SETTINGS).actions[0].fields
+    morning = plan(seen(wall_us=at("09:00:00", "2026-07-07"), runner=sold), SETTINGS).actions[0].fields
+
+    assert (evening["execution"], evening["realizedPnl"]) == ("SOLD", 50.0)
+    assert (morning["execution"], morning.get("realizedPnl")) == ("WAITING", None)
+
+
+def test_holidays_and_weekends_are_passed_over():
+    friday = seen(wall_us=at("16:00:00", "2026-08-28"))
+    holiday = seen(wall_us=at("09:17:00", "2026-10-02"))
+
+    assert plan(friday, SETTINGS).day.next_run_us == at("09:17:00", "2026-08-31")
+    assert "CreatePod" not in kinds(holiday)
+
+
+def test_a_feed_clock_makes_the_pod_due_by_its_day():
+    account = Account(name="demo", id="brk_x", broker="paper", clock="Feed", feed="shared")
+    late = seen(account=account, wall_us=at("20:00:00", "2026-11-21"), feed=FeedFacts(clock_us=at("15:00:00")))
+
+    assert "CreatePod" in kinds(late)
+    assert "CreatePod" not in kinds(dataclasses.replace(late, feed=FeedFacts()))
+
+
+execution = st.sampled_from(["WAITING", "BUYING", "BOUGHT", "SELLING", "SOLD", "STOPPED", "FAILED"])
+clock_text = st.sampled_from(["08:00:00", "09:17:30", "09:20:30", "11:00:00", "15:10:00", "16:00:00"])
+
+
+@st.composite
+def runners(draw):
+    state = draw(execution)
+    moving = state in {"BOUGHT", "SELLING"}
+    return runner(
+        execution=state,
+        position=draw(st.integers(1, 10)) if moving else 0,
+        done=state not in {"BUYING", "BOUGHT", "SELLING"} and draw(st.booleans()),
+        trading_day=draw(st.sampled_from([MONDAY, "2026-07-03"])),
+        protection=draw(st.sampled_from(["none", "runner", "resting", "exiting"])),
+        epoch=draw(st.integers(1, 5)),
+    )
+
+
+@st.composite
+def facts(draw):
+    desired = draw(st.sampled_from(["Active", "Paused", "Stopped"]))
+    valid = draw(st.booleans())
+    deleted = draw(st.sampled_from([None, at("07:59:00"), at("08:00:00")]))
+    observed = seen(
+        wish=wish(
+            spec=spec(desiredState=desired) if valid else None,
+            spec_problem="" if valid else "wrong",
+            desired=desired,
+            deleted_us=deleted,
+            has_finalizer=draw(st.booleans()) or deleted is not None,
+            abandon=draw(st.sampled_from(["", "ticket"])),
+            exit_day=draw(st.sampled_from(["", MONDAY])),
+            status={"runnerEpoch": draw(st.integers(1, 5))} if draw(st.booleans()) else {},
+        ),
+        tenant=draw(st.sampled_from(["usr-a", None])),
+        account_missing=draw(st.booleans()),
+        wall_us=at(draw(clock_text)),
+        runner=draw(st.none() | runners()),
+        runner_known=draw(st.booleans()),
+        acl_current=draw(st.booleans()),
+        feed=FeedFacts(heartbeat_us=draw(st.sampled_from([None, at("08:00:00")]))),
+    )
+    if not observed.runner_known:
+        observed = dataclasses.replace(observed, runner=None)
+    if draw(st.booleans()):
+        observed = dataclasses.replace(
+            observed,
+            pod=pod(
+                ready=draw(st.booleans()),
+                leaving=draw(st.booleans()),
+                ended=draw(st.booleans()),
+                backing_off=draw(st.booleans()),
+                trouble=draw(st.sampled_from([None, Trouble(reason="ImageMissing", message="no image")])),
+                image=draw(st.sampled_from(["runner:1", "runner:0"])),
+                node_lost=draw(st.booleans()),
+                ours=draw(st.sampled_from([True, True, False])),
+            ),
+        )
+    if draw(st.booleans()):
+        sample = settle(seen(wall_us=at("09:17:00"))).secret
+        observed = dataclasses.replace(observed, secret=sample)
+    return observed
+
+
+@settings(max_examples=600, deadline=None)
+@given(facts())
+def test_never_two_pods_and_never_a_higher_epoch_under_a_living_one(observed):
+    actions = plan(observed, SETTINGS).actions
+
+    assert sum(isinstance(action, act.CreatePod) for action in actions) <= 1
+    if observed.pod is not None:
+        assert not any(isinstance(action, act.CreatePod) for action in actions)
+        written = [a.assignment.epoch for a in actions if isinstance(a, act.WriteSecret)]
+        assert all(epoch == observed.pod.epoch for epoch in written)
+
+
+@settings(max_examples=600, deadline=None)
+@given(facts())
+def test_a_pod_that_guards_a_position_is_never_taken_away(observed):
+    if not observed.at_risk or observed.pod is None:
+        return
+    healthy = not (observed.pod.ended or observed.pod.backing_off or observed.pod.node_lost)
+
+    assert not healthy or not any(
+        isinstance(action, act.DeletePod | act.DeleteSecret | act.RevokeRedis)
+        for action in plan(observed, SETTINGS).actions
+    )
+
+
+@settings(max_examples=600, deadline=None)
+@given(facts())
+def test_a_position_without_a_pod_gets_one(observed):
+    usable = observed.secret is not None or (
+        observed.runner_known and observed.wish.spec is not None and observed.runner is not None
+    )
+    if not observed.at_risk or observed.pod is not None or not usable:
+        return
+
+    assert "CreatePod" in kinds(observed)
+
+
+@settings(max_examples=600, deadline=None)
+@given(facts())
+def test_the_finalizer_stays_while_anything_is_held_or_unknown(observed):
+    if not any(isinstance(a, act.RemoveFinalizer) for a in plan(observed, SETTINGS).actions):
+        return
+
+    assert observed.deleting
+    assert not observed.at_risk
+    assert observed.pod is None
+    assert observed.runner_known or not observed.wish.epoch
+
+
+@settings(max_examples=600, deadline=None)
+@given(facts())
+def test_repeated_passes_come_to_rest(observed):
+    for _ in range(6):
+        following = settle(observed)
+        if following.deleting and not following.wish.has_finalizer:
+            return
+        observed = following
+
+    left = [
+        a for a in plan(observed, SETTINGS).actions if not isinstance(a, act.GrantRedis | act.RevokeRedis)
+    ]
+    stuck_pod = observed.pod is not None and observed.pod.leaving and observed.pod.node_lost
+    assert not left or stuck_pod, left
+
+
+@pytest.mark.parametrize("desired", ["Active", "Paused", "Stopped"])
+def test_wishes_reach_the_assignment(desired):
+    held = seen(
+        wall_us=at("11:00:00"),
+        runner=runner(),
+        wish=wish(desired=desired, spec=spec(desiredState=desired), status={"runnerEpoch": 1}),
+    )
+
+    made = [action for action in plan(held, SETTINGS).actions if isinstance(action, act.CreatePod)]
+
+    assert made[0].assignment.strategy.desired_state == desired
