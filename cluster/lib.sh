@@ -57,9 +57,11 @@ install_packages() {
 # Every step looks first whether its work is done, so that a run after a failure goes on from there.
 # (COMMAND runs in a subshell with `set -e`; a plain `if COMMAND` would switch that off.)
 step() {
-  local title=$1 began=$SECONDS code=0
+  local title=$1 began=$SECONDS code=0 logged
   shift
   printf '%-46s' "$title"
+  if [[ -z ${logging-} ]]; then : >"$LOG" && logging=yes; fi # a log tells of one run
+  logged=$(wc -c <"$LOG")
   printf '\n== %s (%(%F %T)T)\n' "$title" -1 >>"$LOG"
   set +e
   (set -e; "$@") >>"$LOG" 2>&1
@@ -68,7 +70,7 @@ step() {
   if ((code)); then
     printf 'failed after %d s\n' $((SECONDS - began))
     printf '%s\n' "--- the end of $LOG" >&2
-    tail -n 25 "$LOG" >&2
+    tail -c "+$((logged + 1))" "$LOG" | tail -n 25 >&2
     printf '%s\n' '---' "What is done stays done: run the same command again to go on from this step." >&2
     exit "$code"
   fi
