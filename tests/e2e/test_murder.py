@@ -1,20 +1,16 @@
 """The runner is killed, its pod deleted, in position, over and over: nothing lost or doubled."""
 
-import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 from cluster import (
-    is_pod_ready,
-    kill_runner_process,
+    murder,
     pod_of,
     published,
     status_of,
     strategy_object,
     wait_execution,
     wait_job_done,
-    wait_until,
     write_ticks,
 )
 from days import ticks_at
@@ -58,31 +54,3 @@ def test_a_stop_touched_while_the_pod_is_away(namespace: str, ticks_file: Path) 
         status = wait_execution(namespace, "morning", "SOLD", 60)
     assert status["reason"] == "stop_loss"
     assert status["realizedPnl"] == -21.0
-
-
-def murder(namespace: str, how: str) -> float:
-    """Ends the runner; the seconds until it is guarded again."""
-    pod = pod_of(namespace, "morning")
-    assert pod is not None
-    before = identity(pod)
-    began = time.monotonic()
-    if how == "kill":
-        kill_runner_process(pod)
-    else:
-        kubectl("delete", "pod", pod["metadata"]["name"], "-n", namespace, "--wait=false")
-    wait_until(
-        lambda: (
-            (now := pod_of(namespace, "morning")) is not None
-            and identity(now) != before
-            and is_pod_ready(now)
-        ),
-        60,
-        "another runner is ready",
-    )
-    return time.monotonic() - began
-
-
-def identity(pod: dict[str, Any]) -> tuple[str, str]:
-    """Pod and container: both change when a runner is replaced."""
-    statuses = pod["status"].get("containerStatuses", [{}])
-    return pod["metadata"]["uid"], statuses[0].get("containerID", "")

@@ -186,3 +186,31 @@ def events_of(namespace: str, name: str) -> list[str]:
     items = read("events", "-n", namespace, "--field-selector", selector)["items"]
     items.sort(key=lambda e: e.get("eventTime") or e.get("lastTimestamp") or "")
     return [item["reason"] for item in items]
+
+
+def murder(namespace: str, how: str) -> float:
+    """Ends the runner; the seconds until it is guarded again."""
+    pod = pod_of(namespace, "morning")
+    assert pod is not None
+    before = identity(pod)
+    began = time.monotonic()
+    if how == "kill":
+        kill_runner_process(pod)
+    else:
+        kubectl("delete", "pod", pod["metadata"]["name"], "-n", namespace, "--wait=false")
+    wait_until(
+        lambda: (
+            (now := pod_of(namespace, "morning")) is not None
+            and identity(now) != before
+            and is_pod_ready(now)
+        ),
+        60,
+        "another runner is ready",
+    )
+    return time.monotonic() - began
+
+
+def identity(pod: dict[str, Any]) -> tuple[str, str]:
+    """Pod and container: both change when a runner is replaced."""
+    statuses = pod["status"].get("containerStatuses", [{}])
+    return pod["metadata"]["uid"], statuses[0].get("containerID", "")

@@ -1,0 +1,27 @@
+"""`make bench [ONLY=replay,start,pods]`: measures, prints, and writes docs/benchmarks.md."""
+
+import os
+import sys
+import time
+
+from tests.bench import pods, replay_speed, start_up
+from tests.bench.figures import Figure, table, write_page
+
+PARTS = {"replay": replay_speed.measure, "start": start_up.measure, "pods": pods.measure}
+
+
+def main() -> int:
+    """Always 0: a benchmark does not fail."""
+    chosen = [part for part in os.environ.get("ONLY", "").split(",") if part] or list(PARTS)
+    figures: list[Figure] = []
+    for part in chosen:
+        print(f"measuring {part} ...", flush=True)
+        figures += PARTS[part]()
+    print(table(figures))
+    if set(chosen) == set(PARTS):
+        write_page(figures, time.strftime("%d %B %Y"))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
