@@ -49,7 +49,7 @@ def replay_day(day: Assignment, ticks: Iterable[FileTick]) -> DayResult:
     count = last_price = last_us = 0
     for _, _, time_us, price, _, _ in ticks:
         count += 1
-        if low < price < high and time_us < at_us:
+        if low < price < high and open_us <= time_us < at_us:
             last_price, last_us = price, time_us
             continue
         if price <= 0 or not open_us <= time_us <= close_us:
@@ -114,16 +114,19 @@ class _Run:
         rows = paper.changed_rows(self.book, book := paper.trade(self.book, price))
         self.book = book
         for row in rows:
-            now_us = max(time_us, self.state.time_us)
-            self.state = replace(self.state, last_price=price, time_us=now_us)
+            self._stand_at(price, time_us)
             self._feed(Seen(row), price)
         self._feed(Tick(price, time_us), price)
 
     def end(self, price: int, time_us: int) -> None:
         """The day's last tick has been seen: what is still held goes at its price."""
         if time_us:
-            self._feed(Tick(price, time_us), price)
+            self._stand_at(price, time_us)
         self._feed(SessionEnd(), price)
+
+    def _stand_at(self, price: int, time_us: int) -> None:
+        now_us = max(time_us, self.state.time_us)
+        self.state = replace(self.state, last_price=price, time_us=now_us)
 
     def _feed(self, event: Event, price: int) -> None:
         queue = [event]
