@@ -31,7 +31,7 @@ from algo_engine.events import (
 )
 from algo_engine.orders import Operation
 from algo_engine.pricing import stop_in_force
-from algo_engine.state import State, entry_is_final, is_done, position
+from algo_engine.state import State, entry_is_final, is_done
 from algo_engine.step import step
 from algo_engine.watch import Watch, watch
 from algo_redis.errors import RedisUnavailable
@@ -185,9 +185,8 @@ class Session:
                 state, actions = step(self.state, self.day, event)
 
     async def _commit(self, state: State, actions: Sequence[Action], *, kind: str) -> None:
-        stop = stop_in_force(state, self.day.tick_bands) if position(state) > 0 else 0
-        shown = stop or (state.strategy.stop_loss or 0)
-        await self.journal.commit(state, actions, kind=kind, stop=shown)
+        stop = stop_in_force(state, self.day.tick_bands)
+        await self.journal.commit(state, actions, kind=kind, stop=stop)
         self.counters.commits += 1
 
     async def _send(self, request: Request, *, send_by: float) -> list[Event]:
