@@ -1,4 +1,4 @@
-"""Shared fixtures: a real API server (no kubelet), a real Redis, a stand-in for kubelet and runner."""
+"""A real API server (no kubelet), a real Redis, a stand-in for kubelet and runner."""
 
 import asyncio
 import contextlib
@@ -330,13 +330,17 @@ class World:
             **settings,
         }
         access = values.pop("access", self.access)
-        self.operator = Operator(Settings(**values), access, **({"clock": clock} if clock else {}))
+        holder = f"test-{secrets.token_hex(4)}"
+        self.operator = Operator(
+            Settings(**values), access, holder=holder, **({"clock": clock} if clock else {})
+        )
         self.running = asyncio.create_task(self.operator.run())
         await asyncio.wait_for(self.operator.started.wait(), 60)
         return self.operator
 
     async def stop(self) -> int:
-        assert self.operator is not None and self.running is not None
+        assert self.operator is not None
+        assert self.running is not None
         self.operator.stop.set()
         done, _ = await asyncio.wait({self.running}, timeout=15)
         if not done:

@@ -37,7 +37,13 @@ def at(clock: str, day: str = MONDAY) -> int:
 
 
 def spec(**fields) -> TradingStrategySpec:
-    values = {"symbol": "RELIANCE", "buyTime": "09:20:00", "sellTime": "15:05:00", "stopLoss": 2890.5, "quantity": 10}
+    values = {
+        "symbol": "RELIANCE",
+        "buyTime": "09:20:00",
+        "sellTime": "15:05:00",
+        "stopLoss": 2890.5,
+        "quantity": 10,
+    }
     return TradingStrategySpec(**values | fields)
 
 
@@ -121,7 +127,7 @@ def kinds(observed: Observed) -> list[str]:
     return [type(action).__name__ for action in plan(observed, SETTINGS).actions]
 
 
-def settle(observed: Observed) -> Observed:
+def settle(observed: Observed) -> Observed:  # noqa: C901 - one case per action
     """The same facts after the plan's own writes: what the next pass would see."""
     decided = plan(observed, SETTINGS)
     status, secret, current = dict(observed.wish.status), observed.secret, observed.pod
@@ -131,9 +137,16 @@ def settle(observed: Observed) -> Observed:
             case act.WriteStatus(fields):
                 status |= fields
             case act.WriteSecret(assignment, owned):
-                secret = SecretFacts(assignment=assignment, redis="x", redis_current=True, owned=owned)
+                secret = SecretFacts(
+                    assignment=assignment, redis="x", redis_current=True, owned=owned
+                )
             case act.CreatePod(assignment):
-                current = pod(epoch=assignment.epoch, mark=mark_of(assignment), ready=False, created_us=observed.wall_us)
+                current = pod(
+                    epoch=assignment.epoch,
+                    mark=mark_of(assignment),
+                    ready=False,
+                    created_us=observed.wall_us,
+                )
             case act.DeletePod():
                 current = None
             case act.MarkPod(mark):
@@ -164,7 +177,9 @@ def test_at_the_lead_time_the_epoch_comes_before_secret_and_pod():
 
     decided = plan(observed, SETTINGS)
 
-    order = [type(action).__name__ for action in decided.actions if not isinstance(action, act.Tell)]
+    order = [
+        type(action).__name__ for action in decided.actions if not isinstance(action, act.Tell)
+    ]
     assert order == ["WriteStatus", "GrantRedis", "WriteSecret", "CreatePod"]
     first = decided.actions[0]
     assert isinstance(first, act.WriteStatus)
@@ -192,30 +207,44 @@ def test_a_position_brings_the_pod_back_after_the_grace():
 def test_a_lost_status_never_lowers_the_epoch():
     observed = seen(wall_us=at("14:00:00"), runner=runner(epoch=9))
 
-    made = [action for action in plan(observed, SETTINGS).actions if isinstance(action, act.CreatePod)]
+    made = [
+        action for action in plan(observed, SETTINGS).actions if isinstance(action, act.CreatePod)
+    ]
 
     assert made[0].assignment.epoch == 10
 
 
 def test_a_bad_new_spec_keeps_the_last_good_one_guarding():
     good = settle(settle(seen(wall_us=at("09:17:00"))))
-    held = dataclasses.replace(good, runner=runner(), wall_us=at("10:00:00"), pod=dataclasses.replace(good.pod, ready=True))
+    held = dataclasses.replace(
+        good, runner=runner(), wall_us=at("10:00:00"), pod=dataclasses.replace(good.pod, ready=True)
+    )
     broken = wish(spec=None, spec_problem="stopLoss: wrong", generation=2, status=held.wish.status)
 
     decided = plan(dataclasses.replace(held, wish=broken), SETTINGS)
 
-    assert not [a for a in decided.actions if isinstance(a, act.DeletePod | act.WriteSecret | act.MarkPod)]
-    ready = next(a for a in decided.actions if isinstance(a, act.WriteStatus)).fields["conditions"][0]
+    assert not [
+        a for a in decided.actions if isinstance(a, act.DeletePod | act.WriteSecret | act.MarkPod)
+    ]
+    ready = next(a for a in decided.actions if isinstance(a, act.WriteStatus)).fields["conditions"][
+        0
+    ]
     assert ready["reason"] == "InvalidSpec"
 
 
 def test_a_new_image_waits_for_a_flat_moment():
-    in_position = settle(seen(wall_us=at("10:00:00"), runner=runner(), wish=wish(status={"runnerEpoch": 1})))
-    old = dataclasses.replace(in_position, pod=dataclasses.replace(in_position.pod, image="runner:0", ready=True))
+    in_position = settle(
+        seen(wall_us=at("10:00:00"), runner=runner(), wish=wish(status={"runnerEpoch": 1}))
+    )
+    old = dataclasses.replace(
+        in_position, pod=dataclasses.replace(in_position.pod, image="runner:0", ready=True)
+    )
     assert "DeletePod" not in kinds(old)
 
     waiting = dataclasses.replace(
-        old, runner=runner(execution="WAITING", position=0, protection="none"), wall_us=at("09:18:00")
+        old,
+        runner=runner(execution="WAITING", position=0, protection="none"),
+        wall_us=at("09:18:00"),
     )
     assert "DeletePod" in kinds(waiting)
     close = dataclasses.replace(waiting, wall_us=at("09:19:30"))
@@ -225,14 +254,18 @@ def test_a_new_image_waits_for_a_flat_moment():
 def test_a_lost_node_loses_its_pod_at_once():
     observed = seen(wall_us=at("10:00:00"), runner=runner(), pod=pod(node_lost=True, leaving=True))
 
-    deleted = [action for action in plan(observed, SETTINGS).actions if isinstance(action, act.DeletePod)]
+    deleted = [
+        action for action in plan(observed, SETTINGS).actions if isinstance(action, act.DeletePod)
+    ]
 
     assert deleted[0].grace_seconds == 0
 
 
 def test_failed_stays_until_a_person_resolves_it():
     failed = runner(execution="FAILED", reason="unresolved", position=0, done=True)
-    tuesday = seen(wall_us=at("09:17:00", "2026-07-07"), runner=failed, wish=wish(status={"runnerEpoch": 1}))
+    tuesday = seen(
+        wall_us=at("09:17:00", "2026-07-07"), runner=failed, wish=wish(status={"runnerEpoch": 1})
+    )
     assert "CreatePod" not in kinds(tuesday)
 
     resolved = wish(resolved_day=MONDAY, status={"runnerEpoch": 1})
@@ -242,7 +275,9 @@ def test_failed_stays_until_a_person_resolves_it():
 def test_a_new_day_begins_with_waiting():
     sold = runner(execution="SOLD", reason="sell_time", position=0, done=True, realized_pnl=5000)
     evening = plan(seen(wall_us=at("18:00:00"), runner=sold), SETTINGS).actions[0].fields
-    morning = plan(seen(wall_us=at("09:00:00", "2026-07-07"), runner=sold), SETTINGS).actions[0].fields
+    morning = (
+        plan(seen(wall_us=at("09:00:00", "2026-07-07"), runner=sold), SETTINGS).actions[0].fields
+    )
 
     assert (evening["execution"], evening["realizedPnl"]) == ("SOLD", 50.0)
     assert (morning["execution"], morning.get("realizedPnl")) == ("WAITING", None)
@@ -258,14 +293,20 @@ def test_holidays_and_weekends_are_passed_over():
 
 def test_a_feed_clock_makes_the_pod_due_by_its_day():
     account = Account(name="demo", id="brk_x", broker="paper", clock="Feed", feed="shared")
-    late = seen(account=account, wall_us=at("20:00:00", "2026-11-21"), feed=FeedFacts(clock_us=at("15:00:00")))
+    late = seen(
+        account=account,
+        wall_us=at("20:00:00", "2026-11-21"),
+        feed=FeedFacts(clock_us=at("15:00:00")),
+    )
 
     assert "CreatePod" in kinds(late)
     assert "CreatePod" not in kinds(dataclasses.replace(late, feed=FeedFacts()))
 
 
 execution = st.sampled_from(["WAITING", "BUYING", "BOUGHT", "SELLING", "SOLD", "STOPPED", "FAILED"])
-clock_text = st.sampled_from(["08:00:00", "09:17:30", "09:20:30", "11:00:00", "15:10:00", "16:00:00"])
+clock_text = st.sampled_from(
+    ["08:00:00", "09:17:30", "09:20:30", "11:00:00", "15:10:00", "16:00:00"]
+)
 
 
 @st.composite
@@ -316,7 +357,9 @@ def facts(draw):
                 leaving=draw(st.booleans()),
                 ended=draw(st.booleans()),
                 backing_off=draw(st.booleans()),
-                trouble=draw(st.sampled_from([None, Trouble(reason="ImageMissing", message="no image")])),
+                trouble=draw(
+                    st.sampled_from([None, Trouble(reason="ImageMissing", message="no image")])
+                ),
                 image=draw(st.sampled_from(["runner:1", "runner:0"])),
                 node_lost=draw(st.booleans()),
                 ours=draw(st.sampled_from([True, True, False])),
@@ -387,7 +430,9 @@ def test_repeated_passes_come_to_rest(observed):
         observed = following
 
     left = [
-        a for a in plan(observed, SETTINGS).actions if not isinstance(a, act.GrantRedis | act.RevokeRedis)
+        a
+        for a in plan(observed, SETTINGS).actions
+        if not isinstance(a, act.GrantRedis | act.RevokeRedis)
     ]
     stuck_pod = observed.pod is not None and observed.pod.leaving and observed.pod.node_lost
     assert not left or stuck_pod, left

@@ -16,7 +16,7 @@ from algo_operator.context import Context
 from algo_operator.errors import OperatorError
 from algo_operator.health import LAG_LIMIT_SECONDS, Health, die_when_unwell, measure_lag
 from algo_operator.http_server import serve
-from algo_operator.kopf_adapter.run import dead_watchers, run_kopf
+from algo_operator.kopf_adapter.run import WatcherCheck, run_kopf
 from algo_operator.kube.access import Access
 from algo_operator.kube.client import Kube
 from algo_operator.kube.resources import ACCOUNTS, NAMESPACES, NODES, PODS, STRATEGIES
@@ -50,6 +50,7 @@ class Operator:
     settings: Settings
     access: Access
     clock: Clock = field(default_factory=SystemClock)
+    holder: str = ""
     health: Health = field(default_factory=Health)
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     context: Context = field(init=False)
@@ -82,7 +83,7 @@ class Operator:
             context.leadership,
             self.clock,
             namespace=settings.namespace,
-            holder=_identity(),
+            holder=self.holder or _identity(),
         )
         self.health.ready["started"] = lambda: "" if self.started.is_set() else "not started yet"
         server = await serve(self.health, port=settings.http_port)
@@ -214,9 +215,7 @@ class Operator:
         self.health.alive["lease"] = lambda: (
             "" if self.context.leadership.held else "the Lease is not held"
         )
-        self.health.alive["kopf"] = lambda: (
-            "a watch of Kopf has ended" if dead_watchers(_KOPF_WATCHES) else ""
-        )
+        self.health.alive["kopf"] = WatcherCheck(_KOPF_WATCHES).problem
         self.health.ready["redis"] = lambda: (
             "redis-state does not answer" if self.context.live.redis_down else ""
         )

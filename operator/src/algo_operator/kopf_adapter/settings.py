@@ -42,5 +42,6 @@ def kopf_settings() -> kopf.OperatorSettings:
     settings.watching.connect_timeout = 5.0
     settings.watching.reconnect_backoff = 0.5
     settings.watching.chunk_size = 500
-    settings.process.ultimate_exiting_timeout = 8.0
+    # Kopf would SIGKILL the process that long after its stop flag; the kubelet sees to that.
+    settings.process.ultimate_exiting_timeout = None
     return settings

@@ -17,6 +17,7 @@ import structlog
 from algo_operator import metrics
 from algo_operator.errors import OperatorError
 from algo_operator.kube.client import Kube
+from algo_operator.kube.fields import rows
 from algo_operator.kube.resources import Json, Resource
 from algo_operator.watch.objects import Name, Objects, name_of, version_of
 
@@ -54,7 +55,7 @@ class Audit:
             metrics.WATCH_AGE.labels(self.resource.plural).set(self.age)
 
     async def once(self) -> None:
-        """Compare all objects; fetch those of which the watch owes news since the last audit."""
+        """Compare all objects; fetch those of which the watch owes us news."""
         listed = await self._versions()
         now, behind = time.monotonic(), dict[str, tuple[int, float]]()
         for uid, (version, name) in listed.items():
@@ -64,8 +65,7 @@ class Audit:
             behind[uid] = (
                 known if known is not None and self._owes(uid, known[0]) else (version, now)
             )
-            if known is not None:
-                await self._fetch(name)
+            await self._fetch(name)
         self.behind = behind
         for body in self.objects.values():
             if body["metadata"]["uid"] not in listed:
@@ -74,7 +74,7 @@ class Audit:
     async def load(self) -> None:
         """Fill the cache for the first time, before any watch runs."""
         async for page in self.kube.list_pages(self.resource):
-            for body in page.get("items", []):
+            for body in rows(page, "items"):
                 body.setdefault("apiVersion", self.resource.api_version)
                 body.setdefault("kind", self.resource.kind)
                 if self.objects.put(body):
@@ -83,7 +83,7 @@ class Audit:
     async def _versions(self) -> dict[str, tuple[int, Name]]:
         listed: dict[str, tuple[int, Name]] = {}
         async for page in self.kube.list_pages(self.resource, metadata_only=True):
-            for body in page.get("items", []):
+            for body in rows(page, "items"):
                 listed[body["metadata"]["uid"]] = (version_of(body), name_of(body))
         return listed
 

@@ -17,6 +17,7 @@ import structlog
 from algo_operator import metrics
 from algo_operator.errors import Expired, KubeUnavailable, OperatorError
 from algo_operator.kube.client import Kube
+from algo_operator.kube.fields import rows
 from algo_operator.kube.resources import Json, Resource
 from algo_operator.watch.objects import Objects
 
@@ -76,7 +77,7 @@ async def _list(watch: Watch) -> str:
     async for page in watch.kube.list_pages(watch.resource, selector=watch.selector):
         watch.touch()
         version = page["metadata"]["resourceVersion"]
-        for body in page.get("items", []):
+        for body in rows(page, "items"):
             found.add(body["metadata"]["uid"])
             _deliver(watch, body)
     for body in watch.objects.values():

@@ -1,0 +1,176 @@
+"""Isolation in Redis, from the attacker's side: what a hostile runner can and cannot do."""
+
+import asyncio
+
+import pytest
+from algo_contract import redis_keys
+from algo_operator.redis_acl import RedisUsers
+from algo_operator.redis_links import RedisLinks
+from algo_operator.specs.acl import runner_rules
+from redis.asyncio import Redis
+from redis.exceptions import AuthenticationError, NoPermissionError
+
+MINE, OTHER = "str_aaaaaaaaaaaaaaaa", "str_bbbbbbbbbbbbbbbb"
+ACCOUNT, STRANGER = "brk_aaaaaaaaaaaaaaaa", "brk_bbbbbbbbbbbbbbbb"
+
+
+def rules(password: str = "right", account: str | None = ACCOUNT) -> list[str]:
+    return runner_rules(
+        strategy=MINE,
+        instrument=("NSE", "M&M"),
+        feed="shared",
+        account=account,
+        tenant="usr-a",
+        password=password,
+    )
+
+
+@pytest.fixture
+async def admin(redis_server):
+    client = Redis(port=redis_server.port, decode_responses=True)
+    yield client
+    await client.aclose()
+
+
+@pytest.fixture
+async def users(redis_server, admin):
+    return RedisUsers(RedisLinks(admin, admin))
+
+
+@pytest.fixture
+async def runner(redis_server, users):
+    await users.grant(MINE, rules())
+    client = Redis(
+        port=redis_server.port, username=MINE, password="right", decode_responses=True, protocol=2
+    )
+    yield client
+    await client.aclose()
+
+
+async def test_a_runner_works_on_its_own_keys(runner, admin):
+    state = redis_keys.strategy(MINE, "state")
+    await runner.hset(state, mapping={"version": 1})
+    await runner.xadd(redis_keys.strategy(MINE, "journal"), {"a": "1"})
+    await runner.xadd(redis_keys.failed(ACCOUNT), {"a": "1"})
+    await runner.eval("return redis.call('HSET', KEYS[1], 'b', redis.call('TIME')[1])", 1, state)
+    await runner.evalsha(
+        await runner.script_load("return redis.call('HEXISTS', KEYS[1], 'b')"), 1, state
+    )
+    await admin.xadd(redis_keys.ticks("shared", "NSE", "M&M"), {"p": "1"})
+    assert await runner.xread({redis_keys.ticks("shared", "NSE", "M&M"): "0"})
+    assert await runner.get(redis_keys.PLATFORM_HALT) is None
+    assert await runner.get(redis_keys.user_halt("usr-a")) is None
+    assert await runner.get(redis_keys.feed_clock("shared")) is None
+    await runner.hset(redis_keys.account(ACCOUNT, "pnl"), MINE, 1)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("HGETALL", redis_keys.strategy(OTHER, "state")),
+        ("HSET", redis_keys.strategy(OTHER, "state"), "position", "0"),
+        ("XADD", redis_keys.strategy(OTHER, "commands"), "*", "kind", "exit"),
+        ("DEL", redis_keys.strategy(OTHER, "fence")),
+        ("HGETALL", redis_keys.account(STRANGER, "pnl")),
+        ("XADD", redis_keys.account(ACCOUNT, "orders"), "*", "a", "1"),
+        ("XADD", redis_keys.ticks("shared", "NSE", "M&M"), "*", "p", "1"),
+        ("XREAD", "STREAMS", redis_keys.ticks("shared", "NSE", "TCS"), "0"),
+        ("XREAD", "STREAMS", redis_keys.ticks(STRANGER, "NSE", "M&M"), "0"),
+        ("XRANGE", redis_keys.failed(ACCOUNT), "-", "+"),
+        ("SET", redis_keys.PLATFORM_HALT, "0"),
+        ("DEL", redis_keys.user_halt("usr-a")),
+        ("GET", redis_keys.user_halt("usr-b")),
+        ("SET", redis_keys.feed_clock("shared"), "1"),
+        ("SMEMBERS", redis_keys.feed_instruments("shared")),
+        ("KEYS", "*"),
+        ("SCAN", "0"),
+        ("FLUSHALL",),
+        ("FLUSHDB",),
+        ("CONFIG", "GET", "*"),
+        ("ACL", "LIST"),
+        ("ACL", "SETUSER", MINE, "+@all", "~*"),
+        ("ACL", "WHOAMI"),
+        ("SCRIPT", "FLUSH"),
+        ("FUNCTION", "LIST"),
+        ("CLIENT", "KILL", "TYPE", "normal"),
+        ("CLIENT", "LIST"),
+        ("MONITOR",),
+        ("SHUTDOWN",),
+        ("REPLICAOF", "NO", "ONE"),
+        ("SELECT", "1"),
+        ("INFO",),
+        ("PUBLISH", "a", "b"),
+        ("SUBSCRIBE", "a"),
+        ("COPY", redis_keys.strategy(MINE, "state"), "elsewhere"),
+        ("RENAME", redis_keys.strategy(MINE, "state"), redis_keys.strategy(OTHER, "state")),
+        ("MIGRATE", "h", "1", "k", "0", "1"),
+        ("EVAL", "return redis.call('GET', KEYS[1])", "1", redis_keys.strategy(OTHER, "state")),
+        ("XREADGROUP", "GROUP", "g", "c", "STREAMS", redis_keys.strategy(MINE, "events"), ">"),
+    ],
+    ids=lambda command: " ".join(command[:2]),
+)
+async def test_a_hostile_runner_is_refused(runner, command):
+    with pytest.raises(NoPermissionError):
+        await runner.execute_command(*command)
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        f"return redis.call('GET', '{redis_keys.strategy(OTHER, 'state')}')",
+        "return redis.call('KEYS', '*')",
+        "return redis.call('ACL', 'LIST')",
+        "return redis.call('FLUSHALL')",
+    ],
+)
+async def test_a_script_may_do_no_more_than_its_caller(runner, script):
+    with pytest.raises(Exception, match=r"can't access|can't run|not allowed from script"):
+        await runner.eval(script, 0)
+
+
+async def test_the_password_is_not_in_the_aclfile(runner, users, redis_server):
+    await users.save()
+
+    text = (redis_server.folder / "users.acl").read_text()
+
+    assert MINE in text
+    assert "right" not in text
+
+
+async def test_users_outlive_a_restart_by_the_aclfile(runner, users, redis_server, admin):
+    await users.save()
+    redis_server.stop()
+    redis_server.start()
+
+    assert MINE in await admin.execute_command("ACL", "USERS")
+
+
+async def test_a_restart_is_noticed_and_nothing_counts_as_granted(users, redis_server):
+    await users.grant(MINE, rules())
+    assert await users.restarted() is False
+    assert users.is_current(MINE, rules())
+    redis_server.stop()
+    redis_server.start()
+
+    assert await users.restarted() is True
+    assert not users.is_current(MINE, rules())
+
+
+async def test_revoking_cuts_the_connection(runner, users):
+    assert await runner.get(redis_keys.PLATFORM_HALT) is None
+    await users.revoke(MINE)
+    await asyncio.sleep(0.05)
+
+    with pytest.raises((AuthenticationError, ConnectionError, OSError)):
+        await runner.get(redis_keys.PLATFORM_HALT)
+
+
+async def test_granting_again_keeps_connections(runner, users):
+    assert await runner.get(redis_keys.PLATFORM_HALT) is None
+    number = (await runner.connection_pool.get_connection()).repr_pieces()
+    await users.grant(MINE, rules(account=None))
+
+    assert await runner.get(redis_keys.PLATFORM_HALT) is None
+    assert number
+    with pytest.raises(NoPermissionError):
+        await runner.hgetall(redis_keys.account(ACCOUNT, "pnl"))
