@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import dataclasses
+import json
 
 import aiohttp
 import pytest
@@ -96,7 +97,8 @@ class Proxy:
                 await asyncio.wait({line, ended}, return_when=asyncio.FIRST_COMPLETED)
                 if ended.done():
                     line.cancel()
-                    gone = b'{"type":"ERROR","object":{"kind":"Status","code":410,"message":"too old","metadata":{}}}\n'
+                    error = {"kind": "Status", "code": 410, "message": "too old", "metadata": {}}
+                    gone = json.dumps({"type": "ERROR", "object": error}).encode() + b"\n"
                     await response.write(gone)
                     return
                 if not line.result():

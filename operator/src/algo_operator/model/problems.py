@@ -34,7 +34,8 @@ def problem_of(seen: Observed, day: Day) -> Problem | None:
         return Problem(
             "AccountMissing",
             f"There is no BrokerAccount {wish.spec.brokerAccount} in namespace "
-            f"{wish.name.namespace}. Make it, or make a new strategy without brokerAccount to trade on paper.",
+            f"{wish.name.namespace}. Make it, or make a new strategy without brokerAccount "
+            "to trade on paper.",
         )
     return _account_problem(seen) or _time_problem(day)
 

@@ -1,0 +1,208 @@
+"""The builders: what a pod, a tenant and a name look like."""
+
+import re
+
+import pytest
+from algo_operator.clock import timestamp
+from algo_operator.reading import read_account, read_wish
+from algo_operator.settings import Settings
+from algo_operator.specs import naming, tenant
+from algo_operator.specs.pod import runner_pod
+from algo_operator.specs.pod_facts import read_pod
+from algo_operator.specs.secret import read_secret, redis_file, runner_secret
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+UID = "8f2d6c1e-0000-4000-8000-000000000001"
+SETTINGS = Settings(
+    runner_image="runner:1",
+    state_redis_url="redis://redis-state.algo-system:6379",
+    ticks_redis_url="redis://redis-ticks.algo-system:6380",
+    runner_priority_class="algo-runner",
+)
+
+
+@given(st.from_regex(r"[a-z0-9]([-a-z0-9.]{0,250}[a-z0-9])?", fullmatch=True), st.uuids())
+def test_names_of_children_are_always_valid(name, uid):
+    child = naming.runner_name(name, str(uid))
+
+    assert re.fullmatch(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", child)
+    assert len(child) <= 63
+    for value in naming.labels(name, str(uid)).values():
+        assert re.fullmatch(r"([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?", value)
+        assert len(value) <= 63
+
+
+def test_long_names_of_two_strategies_differ():
+    assert naming.runner_name("a" * 70, "1") != naming.runner_name("a" * 70, "2")
+    assert naming.runner_name("morning", "1") == "morning-runner"
+
+
+@pytest.fixture
+def assignment():
+    from algo_contract.sessions import session, tick_bands
+    import datetime as dt
+    from algo_contract.assignment import Assignment
+    from algo_contract.v1alpha1 import TradingStrategySpec
+    from algo_contract.v1alpha1.conversion import engine_strategy
+
+    day = dt.date(2026, 7, 6)
+    spec = TradingStrategySpec(
+        symbol="TCS", buyTime="09:20:00", sellTime="15:00:00", stopLossPercent=1.5, quantity=1
+    )
+    return Assignment(
+        strategy=engine_strategy(spec, uid=UID, namespace="tenant-a", name="m1"),
+        session=session(day, broker="paper", has_closing_auction=True),
+        tick_bands=tick_bands(day),
+        feed="shared",
+        clock="Wall",
+        account_id=None,
+        broker="paper",
+        epoch=3,
+    )
+
+
+def test_a_runner_pod_is_locked_down(assignment):
+    pod = runner_pod(assignment, SETTINGS, owned=True)
+    spec, container = pod["spec"], pod["spec"]["containers"][0]
+
+    assert spec["automountServiceAccountToken"] is False
+    assert spec["enableServiceLinks"] is False
+    assert spec["restartPolicy"] == "Always"
+    assert spec["priorityClassName"] == "algo-runner"
+    assert spec["securityContext"]["runAsNonRoot"] is True
+    assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert "subPath" not in container["volumeMounts"][0]
+    assert pod["metadata"]["annotations"]["algotrading.io/epoch"] == "3"
+    assert "ownerReferences" not in runner_pod(assignment, SETTINGS, owned=False)["metadata"]
+
+
+def test_a_secret_reads_back_and_another_ones_does_not(assignment):
+    from algo_contract.ids import strategy_id
+
+    body = runner_secret(assignment, redis_file(SETTINGS, strategy_id(UID), "pass"), owned=True)
+
+    facts = read_secret(body, UID, SETTINGS)
+    assert facts.assignment == assignment
+    assert facts.redis_current
+    assert facts.owned
+    foreign = read_secret(body, "another-uid", SETTINGS)
+    assert foreign.assignment is None
+    moved = SETTINGS.model_copy(update={"state_redis_url": "redis://elsewhere:6379"})
+    assert not read_secret(body, UID, moved).redis_current
+    body["data"]["assignment.json"] = "!!"
+    assert read_secret(body, UID, SETTINGS).assignment is None
+
+
+@pytest.mark.parametrize(
+    ("waiting", "expected"),
+    [
+        ("ErrImagePull", "ImageMissing"),
+        ("ImagePullBackOff", "ImageMissing"),
+        ("ErrImageNeverPull", "ImageMissing"),
+        ("CreateContainerConfigError", "PodConfigError"),
+        ("CrashLoopBackOff", "RunnerCrashing"),
+        ("ContainerCreating", None),
+    ],
+)
+def test_why_a_pod_does_not_come_up(assignment, waiting, expected):
+    body = runner_pod(assignment, SETTINGS, owned=True)
+    body["metadata"] |= {"uid": "p", "creationTimestamp": timestamp(1_000_000)}
+    status = {"name": "runner", "state": {"waiting": {"reason": waiting, "message": "why"}}}
+    body["status"] = {"containerStatuses": [status]}
+
+    trouble = read_pod(body, UID, node_lost=False).trouble
+
+    assert (trouble.reason if trouble else None) == expected
+
+
+def test_a_pod_without_room_says_so(assignment):
+    body = runner_pod(assignment, SETTINGS, owned=True)
+    body["metadata"] |= {"uid": "p", "creationTimestamp": timestamp(1_000_000)}
+    placed = {
+        "type": "PodScheduled",
+        "status": "False",
+        "message": "0/1 nodes: Insufficient memory",
+    }
+    body["status"] = {"conditions": [placed]}
+
+    trouble = read_pod(body, UID, node_lost=False).trouble
+
+    assert trouble.reason == "Unschedulable"
+    assert "Insufficient memory" in trouble.message
+
+
+def test_a_tenants_limit():
+    assert tenant.strategy_limit({}, 10) == 10
+    assert tenant.strategy_limit({"algotrading.io/strategy-limit": "25"}, 10) == 25
+    assert tenant.strategy_limit({"algotrading.io/strategy-limit": "many"}, 10) == 10
+    body = tenant.quota("tenant-a", 10)
+    assert not tenant.counts(body, 10)
+    name = "count/tradingstrategies.algotrading.io"
+    body["status"] = {"hard": {name: "10"}, "used": {name: "0"}}
+    assert tenant.counts(body, 10)
+    assert not tenant.counts(body, 11)
+
+
+def test_a_runner_reaches_dns_and_redis_only():
+    policy = tenant.runner_network("tenant-a", SETTINGS)
+
+    ports = [row["port"] for rule in policy["spec"]["egress"] for row in rule["ports"]]
+    assert ports == [53, 53, 6379, 6380]
+
+
+def test_contains_sees_drift_and_passes_over_defaults():
+    desired = {"a": {"b": [1, {"c": 2}]}}
+    assert tenant.contains({"a": {"b": [1, {"c": 2, "d": 3}]}, "e": 1}, desired)
+    assert not tenant.contains({"a": {"b": [1]}}, desired)
+    assert not tenant.contains({"a": None}, desired)
+
+
+def account(**spec):
+    body = {"metadata": {"name": "mine", "uid": UID}, "spec": {"broker": "paper", **spec}}
+    return read_account(body, frozenset({"sim.example"}))
+
+
+def test_whose_feed_an_account_follows():
+    assert account().feed == "shared"
+    assert account(clock="Feed").feed == account().id
+    assert account(clock="Feed", feed={"shared": True}).feed == "shared"
+    assert account(broker="dhan").feed == account().id
+
+
+def test_only_listed_hosts_may_be_named():
+    assert account(baseUrl="https://sim.example/api").problem == ""
+    assert "evil.example" in account(baseUrl="https://evil.example").problem
+    assert "broker_url_allowlist" in account(feedUrl="ws://sim.example@evil.example").problem
+
+
+def test_a_spec_that_cannot_be_read_is_a_sentence():
+    meta = {"name": "m1", "namespace": "a", "uid": "u1", "resourceVersion": "1"}
+    wish = read_wish({"metadata": meta, "spec": {"symbol": "TCS", "desiredState": "Stopped"}})
+
+    assert wish.spec is None
+    assert "buyTime" in wish.spec_problem
+    assert wish.desired == "Stopped"
+
+
+def test_settings_name_what_is_wrong():
+    with pytest.raises(ValidationError, match="without a password"):
+        Settings(
+            runner_image="r", state_redis_url="redis://u:secret@h:1", ticks_redis_url="redis://h:1"
+        )
+    with pytest.raises(ValidationError, match="third of lease_seconds"):
+        SETTINGS.__class__(**SETTINGS.model_dump() | {"lease_renew_seconds": 10})
+
+
+def test_the_allowlist_is_a_comma_list(monkeypatch):
+    monkeypatch.setenv("ALGO_OPERATOR_BROKER_URL_ALLOWLIST", "a.example, b.example,")
+
+    made = Settings(runner_image="r", state_redis_url="redis://h:1", ticks_redis_url="redis://h:1")
+
+    assert made.broker_url_allowlist == {"a.example", "b.example"}
