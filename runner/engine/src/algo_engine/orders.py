@@ -56,6 +56,9 @@ class Order:
     """The operation that is journalled and not answered yet."""
 
     modify_refused: bool = False
+    again_us: int = 0
+    """Not before this exchange time is a change of it asked for again, after one that was refused
+    or never sent."""
 
     @property
     def is_live(self) -> bool:
@@ -87,8 +90,11 @@ class OrderRow:
 
 
 def seen_in_book(order: Order, row: OrderRow) -> Order:
-    """The order with what its broker's book shows. Fills never shrink, an end is never undone."""
+    """The order with what its broker's book shows. Fills never shrink, an end is never undone; and
+    an order that the book shows was placed, whatever became of the answer.
+    """
     grew = row.filled >= order.filled
+    was_placed = order.working == "place" and row.status != "PENDING"
     return replace(
         order,
         status=order.status
@@ -98,5 +104,5 @@ def seen_in_book(order: Order, row: OrderRow) -> Order:
         filled=row.filled if grew else order.filled,
         value=row.value if grew else order.value,
         broker_id=row.broker_id or order.broker_id,
-        working=None if row.status in TERMINAL else order.working,
+        working=None if was_placed or row.status in TERMINAL else order.working,
     )

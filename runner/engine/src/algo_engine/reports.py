@@ -24,6 +24,7 @@ from algo_engine.state import (
 from algo_engine.work import order_of, with_order
 
 EXIT_RETRY_US = SECOND_US
+CHANGE_RETRY_US = SECOND_US // 4
 MAX_PROMPT_EXITS = 5
 """Exit attempts that, never having been sent, are followed by the next at once."""
 
@@ -50,11 +51,14 @@ def seen(state: State, day: Assignment, row: OrderRow) -> Report:
 
 def answered(state: State, answer: Answered) -> Report:
     """The answer to a request. An unresolved place leaves the operation open: only the book ends
-    it. An unresolved modify or cancel may be repeated: its terms are absolute.
+    it. An unresolved modify or cancel may be repeated: its terms are absolute. An answer to what
+    is not in flight (any more) says nothing: the book has told by then.
     """
     try:
         order = order_of(state, answer.tag)
     except KeyError:
+        return state, []
+    if order.working != answer.operation:
         return state, []
     match answer.outcome:
         case "confirmed":
@@ -69,9 +73,17 @@ def answered(state: State, answer: Answered) -> Report:
             ended = replace(order, status=status, working=None)
             return _refused(with_order(state, ended), ended, answer.message)
         case "rejected" | "denied":
-            refused = answer.operation == "modify" and answer.outcome == "rejected"
-            held = replace(order, working=None, modify_refused=order.modify_refused or refused)
-            return with_order(state, held), []
+            return with_order(state, _unchanged(order, answer, state.time_us)), []
+
+
+def _unchanged(order: Order, answer: Answered, time_us: int) -> Order:
+    """A refused modify is followed by a cancel at once. A refused cancel mostly means that the
+    order has ended, which its row will tell: neither it nor what was never sent is repeated in
+    the same breath.
+    """
+    if answer.operation == "modify" and answer.outcome == "rejected":
+        return replace(order, working=None, modify_refused=True)
+    return replace(order, working=None, again_us=time_us + CHANGE_RETRY_US)
 
 
 def _settled(order: Order) -> Order:

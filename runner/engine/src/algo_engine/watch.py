@@ -18,7 +18,7 @@ from algo_engine.state import (
     is_exiting,
     position,
 )
-from algo_engine.work import wants_resting_stop
+from algo_engine.work import guard_due_us
 
 NEVER: Final = 1 << 62
 
@@ -51,10 +51,11 @@ def watch(state: State, day: Assignment, book: PaperBook | None) -> Watch:
         at_us = sell_us(state, day)
         if state.strategy.trailing_bps is not None:
             high = min(high, state.high + 1)
-        if wants_resting_stop(state):
-            at_us = min(at_us, state.exit_retry_us)
+        guard_us = guard_due_us(state, day)
+        if guard_us is not None:
+            at_us = min(at_us, guard_us)
     if entry_is_live(state):
-        at_us = entry_ends_us(state, day)
+        at_us = min(at_us, entry_ends_us(state, day))
     elif not entry_is_final(state):
         at_us = buy_us(state, day)
     if book is not None:

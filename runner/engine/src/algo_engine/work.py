@@ -37,7 +37,7 @@ MAX_RESTING_STOPS = 3
 def missing_requests(state: State, day: Assignment) -> list[Request]:
     """The requests to send now, in order."""
     requests: list[Request] = []
-    if state.entry is not None and _must_cancel_entry(state, day) and state.entry.working is None:
+    if state.entry is not None and _must_cancel_entry(state, day) and _is_free(state, state.entry):
         requests.append(Cancel(state.entry.tag))
     exit_request = _exit_request(state) if is_exiting(state) else _guard_request(state, day)
     if exit_request is not None:
@@ -112,9 +112,9 @@ def _exit_request(state: State) -> Request | None:
     working, held = live_exit(state), position(state)
     if working is None:
         return _new_exit(state, Terms(type="MARKET", quantity=held)) if held > 0 else None
-    if working.working is not None:
+    if not _is_free(state, working):
         return None
-    if held == 0:
+    if held <= 0:
         return Cancel(working.tag)
     wanted = Terms(type="MARKET", quantity=working.filled + held)
     if working.terms.type == "MARKET" and working.terms.quantity == wanted.quantity:
@@ -127,18 +127,36 @@ def _exit_request(state: State) -> Request | None:
 def _guard_request(state: State, day: Assignment) -> Request | None:
     """Rests a stop at the broker for what is held, or moves it."""
     held, resting = position(state), live_exit(state)
-    if held == 0:
-        return Cancel(resting.tag) if resting is not None and resting.working is None else None
-    trigger = resting_trigger(state, day.tick_bands)
-    if resting is None:
-        if not wants_resting_stop(state):
-            return None
-        return _new_exit(state, Terms(type="STOP_MARKET", quantity=held, trigger_price=trigger))
-    wanted = Terms(type="STOP_MARKET", quantity=resting.filled + held, trigger_price=trigger)
-    if resting.working is not None or resting.modify_refused or resting.terms == wanted:
+    if held <= 0:
+        return Cancel(resting.tag) if resting is not None and _is_free(state, resting) else None
+    if resting is not None:
+        change = _guard_change(state, day, resting)
+        return change if state.time_us >= _next_change_us(state, resting) else None
+    if not wants_resting_stop(state):
         return None
-    is_spaced = state.time_us >= state.stop_changed_us + STOP_CHANGE_SPACING_US
-    if state.stop_changes >= MAX_STOP_CHANGES or not is_spaced:
+    trigger = resting_trigger(state, day.tick_bands)
+    return _new_exit(state, Terms(type="STOP_MARKET", quantity=held, trigger_price=trigger))
+
+
+def guard_due_us(state: State, day: Assignment) -> int | None:
+    """From when on the stop at the broker can be put right; None where it is right, or its last
+    change is not answered yet.
+    """
+    resting = live_exit(state)
+    if resting is None:
+        return state.exit_retry_us if wants_resting_stop(state) else None
+    if is_exiting(state) or position(state) <= 0 or _guard_change(state, day, resting) is None:
+        return None
+    return _next_change_us(state, resting)
+
+
+def _guard_change(state: State, day: Assignment, resting: Order) -> Modify | None:
+    """What the resting stop lacks, whenever that may be asked for."""
+    trigger = resting_trigger(state, day.tick_bands)
+    quantity = resting.filled + position(state)
+    wanted = Terms(type="STOP_MARKET", quantity=quantity, trigger_price=trigger)
+    is_closed = resting.modify_refused or state.stop_changes >= MAX_STOP_CHANGES
+    if resting.working is not None or is_closed or resting.terms == wanted:
         return None
     grew = resting.terms.quantity != wanted.quantity
     return (
@@ -146,12 +164,22 @@ def _guard_request(state: State, day: Assignment) -> Request | None:
     )
 
 
+def _next_change_us(state: State, resting: Order) -> int:
+    return max(state.stop_changed_us + STOP_CHANGE_SPACING_US, resting.again_us)
+
+
+def _is_free(state: State, order: Order) -> bool:
+    """Nothing is in flight for it, and it may be asked again."""
+    return order.working is None and state.time_us >= order.again_us
+
+
 def _is_worth_moving(state: State, resting: Order, trigger: int) -> bool:
-    """Whether a resting stop is moved to a new trigger. A typed stop always is; a trailing one by
+    """Whether a resting stop is moved to a new trigger. A typed stop always is, and any that was
+    lowered: left where it is, it would sell where nobody wants to. A trailing one is moved up by
     steps that widen with each change, so that few changes cover a long rise. In between the
     runner's own stop, which follows every tick, is the tighter one.
     """
-    if trigger > state.trail:
+    if trigger > state.trail or trigger < resting.terms.trigger_price:
         return True
     step = (state.high - state.trail) * (1 + state.stop_changes) // TRAIL_STEPS
     return trigger - resting.terms.trigger_price >= step
