@@ -204,6 +204,22 @@ def test_restart__keeps_saved_tenants_users_only(server):
         assert "NOPERM" in server.ask("demo", "SET", "a", "1")
 
 
+def test_restart__keeps_what_scripts_and_transactions_wrote(tmp_path):
+    server = Server(tmp_path, config("state"))
+    write = "redis.call('SET', KEYS[1], '1') return redis.call('XADD', KEYS[2], '*', 'a', '1')"
+    server.process.append_only = True
+    server.start()
+    try:
+        server.ask("operator", "EVAL", write, "2", "strategy:{s}:fence", "strategy:{s}:journal")
+
+        server.restart()
+
+        assert server.ask("operator", "GET", "strategy:{s}:fence") == "1\n"
+        assert server.ask("operator", "XLEN", "strategy:{s}:journal") == "1\n"
+    finally:
+        server.process.kill()
+
+
 def test_restart__with_a_new_password__the_old_one_is_gone(server):
     (server.folder / "passwords/demo").write_text("other-word\n")
 

@@ -1,0 +1,218 @@
+"""The chart on a real API server: accepted as it is, and its admission policies hold."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "cluster"))
+import testapi
+
+pytestmark = pytest.mark.api_server
+
+OPERATOR = "system:serviceaccount:algo-system:algo-operator"
+TENANT = "mallory"
+"""Administers a tenant namespace, and may even change namespaces."""
+
+POD = {
+    "apiVersion": "v1",
+    "kind": "Pod",
+    "metadata": {"name": "fake", "labels": {"app.kubernetes.io/component": "runner"}},
+    "spec": {
+        "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
+        "containers": [
+            {
+                "name": "runner",
+                "image": "algo-runner:dev",
+                "securityContext": {
+                    "allowPrivilegeEscalation": False,
+                    "capabilities": {"drop": ["ALL"]},
+                },
+            }
+        ],
+    },
+}
+
+
+class Cluster:
+    """kubectl and helm against one API server."""
+
+    def __init__(self, api: testapi.TestApi) -> None:
+        self.kubeconfig = str(api.kubeconfig)
+
+    def kubectl(self, *words: str, text: str = "") -> subprocess.CompletedProcess[str]:
+        return self._run("kubectl", *words, text=text)
+
+    def install(self, *options: str) -> None:
+        chart = ROOT / "charts/algo-trading"
+        answer = self._run(
+            "helm",
+            *("upgrade", "--install", "algo", str(chart), "--namespace", "algo-system"),
+            *("--values", str(chart / "values-local.yaml"), *options),
+        )
+        assert answer.returncode == 0, answer.stderr
+
+    def read(self, *words: str) -> str:
+        answer = self.kubectl("get", *words)
+        assert answer.returncode == 0, answer.stderr
+        return answer.stdout
+
+    def _run(self, program: str, *words: str, text: str = "") -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [ROOT / ".tools/bin" / program, "--kubeconfig", self.kubeconfig, *words],
+            input=text,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    """The chart installed for real, with Pod Security on; there are no nodes, so no pods run."""
+    controllers = (*testapi.CONTROLLERS, "clusterrole-aggregation-controller")
+    with testapi.running(controllers=controllers) as api:
+        cluster = Cluster(api)
+        cluster.kubectl("create", "namespace", "algo-system")
+        cluster.kubectl(
+            "label", "namespace", "algo-system", "pod-security.kubernetes.io/enforce=restricted"
+        )
+        cluster.install()
+        rights = "--verb=get,update,patch,delete"
+        cluster.kubectl("create", "clusterrole", "editor", rights, "--resource=namespaces")
+        cluster.kubectl(
+            "create", "clusterrolebinding", "e", "--clusterrole=editor", "--user", TENANT
+        )
+        admin = ("--clusterrole=cluster-admin", "--user", TENANT)
+        cluster.kubectl("create", "rolebinding", "all", "-n", "tenant-demo", *admin)
+        # A policy counts about a second after it is made.
+        wait_until(lambda: "denied" in make_pod(cluster, user=TENANT).stderr)
+        yield cluster
+
+
+def wait_until(fact, seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while not fact():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
+def make_pod(cluster: Cluster, *, user: str, **labels: str) -> subprocess.CompletedProcess[str]:
+    pod = POD if not labels else POD | {"metadata": {"name": "fake", "labels": labels}}
+    words = ("create", "--as", user, "-n", "tenant-demo", "--dry-run=server", "-f", "-")
+    return cluster.kubectl(*words, text=yaml.safe_dump(pod))
+
+
+def annotate(cluster: Cluster, user: str, mark: str, *more: str) -> str:
+    answer = cluster.kubectl("annotate", "namespace", "tenant-demo", mark, *more, "--as", user)
+    return answer.stderr if answer.returncode else "done"
+
+
+def test_install__policies__compile_without_a_warning(cluster):
+    policies = yaml.safe_load(cluster.read("validatingadmissionpolicies", "-o", "yaml"))["items"]
+
+    assert len(policies) == 3
+    for policy in policies:
+        assert not policy.get("status", {}).get("typeChecking", {}).get("expressionWarnings")
+
+
+def test_install__pods__pass_pod_security(cluster):
+    for kind, name in (("deployment", "algo-operator"), ("statefulset", "redis-state")):
+        body = yaml.safe_load(cluster.read(kind, name, "-n", "algo-system", "-o", "yaml"))
+        pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "try"}}
+        pod["spec"] = body["spec"]["template"]["spec"]
+        for claim in body["spec"].get("volumeClaimTemplates", []):
+            volume = {"name": claim["metadata"]["name"], "emptyDir": {}}
+            pod["spec"]["volumes"].append(volume)
+
+        words = ("create", "-n", "algo-system", "--dry-run=server", "-f", "-")
+        answer = cluster.kubectl(*words, text=yaml.safe_dump(pod))
+
+        assert answer.returncode == 0, answer.stderr
+        assert "would violate PodSecurity" not in answer.stderr
+
+
+def test_upgrade__passwords_and_the_account__stay(cluster):
+    def passwords():
+        return cluster.read("secrets", "-n", "algo-system", "-o", "jsonpath={..data.password}")
+
+    def account():
+        return cluster.read("ba", "recorded", "-n", "algo-system", "-o", "jsonpath={.metadata.uid}")
+
+    before = passwords(), account()
+
+    cluster.install("--set", "operator.logLevel=DEBUG")
+
+    assert len(before[0].split()) == 3
+    assert (passwords(), account()) == before
+
+
+def test_upgrade__crds__follow_the_chart(cluster):
+    crd = "tradingstrategies.algotrading.io"
+    cluster.kubectl(
+        "patch",
+        "crd",
+        crd,
+        "--type=json",
+        "-p",
+        '[{"op":"remove","path":"/spec/names/categories"}]',
+    )
+
+    cluster.install("--force-conflicts")
+
+    assert "trading" in cluster.read("crd", crd, "-o", "jsonpath={.spec.names.categories}")
+
+
+def test_runner_pods__are_the_operators_alone(cluster):
+    assert "only the operator makes runner pods" in make_pod(cluster, user=TENANT).stderr
+    assert make_pod(cluster, user=OPERATOR).returncode == 0
+    assert make_pod(cluster, user=TENANT, app="mine").returncode == 0
+
+
+@pytest.mark.parametrize("mark", ["strategy-limit=99", "in-position=true", "ready=true"])
+def test_marks__a_tenant__may_not_write(cluster, mark):
+    assert "the platform's" in annotate(cluster, TENANT, f"algotrading.io/{mark}")
+
+
+def test_marks__a_tenant__may_not_remove(cluster):
+    cluster.kubectl("annotate", "namespace", "tenant-demo", "algotrading.io/strategy-limit=3")
+
+    assert "the platform's" in annotate(cluster, TENANT, "algotrading.io/strategy-limit-")
+    assert annotate(cluster, TENANT, "hello=world") == "done"
+
+
+def test_marks__the_operator__may_write(cluster):
+    assert annotate(cluster, OPERATOR, "algotrading.io/ready=true", "--overwrite") == "done"
+
+
+def test_namespace__in_position__cannot_be_deleted(cluster):
+    delete = ("delete", "namespace", "tenant-demo", "--dry-run=server")
+    assert cluster.kubectl(*delete).returncode == 0
+    annotate(cluster, OPERATOR, "algotrading.io/in-position=true")
+
+    refused = cluster.kubectl(*delete)
+
+    assert "has strategies in position" in refused.stderr
+    annotate(cluster, OPERATOR, "algotrading.io/in-position-")
+    assert cluster.kubectl(*delete).returncode == 0
+
+
+def test_edit__includes_strategies_but_not_their_status(cluster):
+    editor = ("-n", "tenant-demo", "--as", "ed")
+    cluster.kubectl("create", "rolebinding", "ed", *editor[:2], "--clusterrole=edit", "--user=ed")
+
+    def may(verb: str, resource: str, *options: str) -> bool:
+        words = ("auth", "can-i", verb, f"{resource}.algotrading.io", *editor, *options)
+        return cluster.kubectl(*words).stdout.strip() == "yes"
+
+    wait_until(lambda: may("create", "tradingstrategies"))
+    assert may("delete", "brokeraccounts")
+    assert may("get", "tradingstrategies", "--subresource=status")
+    assert not may("patch", "tradingstrategies", "--subresource=status")
+    assert not may("deletecollection", "tradingstrategies")
