@@ -531,3 +531,8 @@ async def world(access: Access, kube: Kube, redis_server: RedisServer) -> AsyncI
 @pytest.fixture
 def writes() -> Callable[[], int]:
     return count_writes
+
+
+@pytest.fixture
+def set_clock() -> type[SetClock]:
+    return SetClock

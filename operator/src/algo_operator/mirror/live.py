@@ -1,9 +1,12 @@
 """What was last heard from Redis, kept in memory; passes read it, the mirror writes it."""
 
 from dataclasses import dataclass, field
+from typing import Final
 
 from algo_operator.model.facts import FeedFacts, Trouble
 from algo_operator.work_queue import Key
+
+LATELY_SECONDS: Final = 600.0
 
 
 @dataclass(slots=True)
@@ -55,9 +58,11 @@ class Live:
     holding: dict[Key, Key | None] = field(default_factory=dict[Key, Key | None])
     """Strategies at risk, and the account they trade on."""
 
+    replaced: dict[Key, list[float]] = field(default_factory=dict[Key, list[float]])
+    """When pods that kept crashing were made anew, by the monotonic clock."""
+
     errors: dict[Key, Trouble] = field(default_factory=dict[Key, Trouble])
     stuck: set[Key] = field(default_factory=set[Key])
-    phases: dict[Key, str] = field(default_factory=dict[Key, str])
     redis_down: bool = False
     """redis-state did not answer for a while."""
 
@@ -72,9 +77,16 @@ class Live:
             knows_symbol=instrument not in known.unknown,
         )
 
+    def replaced_lately(self, key: Key, now: float) -> int:
+        """How often a crashing pod was made anew in the last minutes."""
+        recent = [moment for moment in self.replaced.get(key, []) if now - moment < LATELY_SECONDS]
+        if key in self.replaced:
+            self.replaced[key] = recent
+        return len(recent)
+
     def forget(self, key: Key, strategy_id: str) -> None:
         """Drop everything known of a strategy that is gone."""
         self.followed.pop(strategy_id, None)
-        for memory in (self.wants, self.follows_feed, self.holding, self.errors, self.phases):
+        for memory in (self.wants, self.follows_feed, self.holding, self.errors, self.replaced):
             memory.pop(key, None)
         self.stuck.discard(key)

@@ -129,6 +129,9 @@ class Observed:
     last_error: Trouble | None = None
     """What the last pass failed on, for the condition."""
 
+    replaced: int = 0
+    """How often the pod was made anew lately because it kept crashing."""
+
     last_price: int | None = None
     silent: bool = False
     """In position, and no heartbeat for seconds."""

@@ -50,6 +50,7 @@ async def observe(context: Context, name: Name) -> Observed | None:
         runner_known=known,
         acl_current=_acl_current(context, wish, secret, tenant or ""),
         last_error=context.live.errors.get(strategy_key(name)),
+        replaced=context.live.replaced_lately(strategy_key(name), context.clock.monotonic()),
         last_price=followed.last_price if followed is not None else None,
         silent=followed.silent if followed is not None else False,
     )

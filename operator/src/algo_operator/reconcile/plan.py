@@ -14,9 +14,11 @@ from algo_operator.specs.assignment import assignment_for, mark_of
 from algo_operator.status import desired_status, status_changes
 from algo_operator.story import stories
 
-_REPLACE_AT_RISK: Final = 20 * SECOND
-_REPLACE_FLAT: Final = 60 * SECOND
-"""A pod that backs off is re-created once it is this old: a bound on how often."""
+_REPLACE_AT_RISK: Final = (2 * SECOND, 30 * SECOND)
+_REPLACE_FLAT: Final = (10 * SECOND, 300 * SECOND)
+"""A pod that backs off is re-created once it is this old, twice as old after each time lately, up
+to the second figure: a position is not left to the kubelet's back-off, nor re-created for ever."""
+KEPT_CRASHING: Final = "it kept crashing"
 _WIND_DOWN: Final = 15 * SECOND
 """A runner that holds nothing has this long to say so before a deletion goes on without it."""
 _QUIET_BEFORE_ENTRY: Final = 60 * SECOND
@@ -219,14 +221,15 @@ def _replacement(seen: Observed, day: Day, pod: PodFacts, settings: Settings) ->
     if pod.ended:
         return "it was evicted or ended"
     if pod.backing_off and age > _patience(seen):
-        return "it kept crashing"
+        return KEPT_CRASHING
     if pod.image != settings.runner_image and _may_pause(seen, day):
         return "there is a new runner image"
     return ""
 
 
 def _patience(seen: Observed) -> int:
-    return _REPLACE_AT_RISK if seen.at_risk else _REPLACE_FLAT
+    first, most = _REPLACE_AT_RISK if seen.at_risk else _REPLACE_FLAT
+    return min(first * 2 ** min(seen.replaced, 10), most)
 
 
 def _may_pause(seen: Observed, day: Day) -> bool:

@@ -8,11 +8,12 @@ from algo_operator.context import Context, account_key, tenant_key
 from algo_operator.errors import NotFound
 from algo_operator.kube.resources import STRATEGIES
 from algo_operator.mirror.live import Followed
+from algo_operator.model.actions import DeletePod
 from algo_operator.model.facts import Observed
 from algo_operator.model.schedule import SECOND
 from algo_operator.reconcile.apply import apply
 from algo_operator.reconcile.observe import observe
-from algo_operator.reconcile.plan import Plan, plan
+from algo_operator.reconcile.plan import KEPT_CRASHING, Plan, plan
 from algo_operator.watch.objects import Name
 from algo_operator.work_queue import Key, Priority
 
@@ -84,6 +85,8 @@ def remember(context: Context, key: Key, seen: Observed, decided: Plan) -> None:
     else:
         live.wants.pop(key, None)
     _note_holding(context, key, seen)
+    if any(isinstance(step, DeletePod) and step.why == KEPT_CRASHING for step in decided.actions):
+        live.replaced.setdefault(key, []).append(context.clock.monotonic())
     late = (
         seen.wall_us - (wish.deleted_us or seen.wall_us)
         > context.settings.stuck_deletion_seconds * SECOND
