@@ -9,7 +9,6 @@ from algo_engine.events import SessionEnd, Tick, Timer
 from algo_engine.pricing import base_stop, stop_in_force, target_price, trailing_stop
 from algo_engine.state import (
     State,
-    bought,
     entry_is_final,
     entry_is_live,
     is_exiting,
@@ -89,7 +88,7 @@ def decide(state: State, day: Assignment, moment: Moment) -> Decision:
 
 def grow_high(state: State, day: Assignment, price: int) -> State:
     """The state with a new highest price, and the trailing stop that follows from it."""
-    if state.strategy.trailing_bps is None or bought(state) == 0 or price <= state.high:
+    if state.strategy.trailing_bps is None or position(state) <= 0 or price <= state.high:
         return state
     grown = replace(state, high=price)
     return replace(grown, trail=max(state.trail, trailing_stop(grown, day.tick_bands)))
