@@ -1,6 +1,11 @@
 """Money is integer paise. Decimal text comes in and goes out; a float never decides an order."""
 
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, DivisionByZero, Inexact, InvalidOperation, Overflow
+from typing import Final
+
+_EXACT: Final = Context(prec=15, traps=[DivisionByZero, Inexact, InvalidOperation, Overflow])
+"""Anything that does not fit is refused: an amount of ten million crore rupees as much as a third
+decimal far to the right."""
 
 
 def paise(rupees: str | float | Decimal) -> int:
@@ -9,12 +14,16 @@ def paise(rupees: str | float | Decimal) -> int:
     A float is read by its shortest text (2890.5 means 2890.50), never by its binary value.
 
     Raises:
-        ValueError: not a number, or more than two decimals.
+        ValueError: not a number, out of all proportion, or more than two decimals.
     """
     try:
-        amount = Decimal(str(rupees)) * 100
+        amount = _EXACT.multiply(Decimal(str(rupees)), Decimal(100))
+        if amount.adjusted() >= _EXACT.prec:
+            raise Overflow
         whole = int(amount)
-    except (InvalidOperation, OverflowError, ValueError) as error:
+    except Inexact as error:
+        raise ValueError(f"{rupees!r} has too many digits") from error
+    except (ArithmeticError, ValueError) as error:
         raise ValueError(f"{rupees!r} is not an amount in rupees") from error
     if whole != amount:
         raise ValueError(f"{rupees!r} has more than two decimals")

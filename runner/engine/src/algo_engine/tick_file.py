@@ -5,6 +5,8 @@ Times are ISO 8601 with a zone, prices rupees with at most two decimals.
 
 import datetime as dt
 import gzip
+import re
+import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final, TextIO
@@ -16,6 +18,9 @@ HEADER: Final = "time,exchange,symbol,price,quantity,volume"
 _FIELDS: Final = 6
 _REMEMBERED: Final = 60_000
 _GZIP_MAGIC: Final = b"\x1f\x8b"
+_SECONDS: Final = slice(17, -6)
+_USUAL_TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:.*[+-]\d\d:\d\d")
+"""ISO 8601 as nearly every file writes it, the seconds between two parts of fixed length."""
 
 FileTick = tuple[str, str, int, int, int, int]
 """exchange, symbol, exchange time (µs since the epoch), price (paise), quantity, day volume."""
@@ -44,7 +49,7 @@ def read_ticks(
             yield from _parsed(lines, instrument, line_number)
     except UnicodeDecodeError as error:
         raise TickFileError(f"{path}: not a text file ({error.reason})") from error
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise TickFileError(f"{path}: cannot be read: {reason}") from error
     except ValueError as error:
@@ -56,7 +61,8 @@ def _parsed(
 ) -> Iterator[FileTick]:
     """The hot loop: one line, one tick. `line_number` holds the line in hand.
 
-    Prices and seconds repeat, so each text is parsed and checked once and then looked up.
+    Prices and seconds repeat, so each text is parsed and checked once and then looked up; a time
+    that is written in another way is parsed whole.
     """
     minute = zone = ""
     minute_us = 0
@@ -71,11 +77,16 @@ def _parsed(
             raise ValueError(f"{len(fields)} fields instead of {_FIELDS}")
         text, exchange, symbol, price, quantity, volume = fields
         if text[:17] != minute or text[-6:] != zone:
-            minute, zone, minute_us = text[:17], text[-6:], _minute_us(text)
-        seconds = text[17:-6]
-        offset = offsets.get(seconds)
-        if offset is None:
-            offset = _remember(offsets, seconds, _microseconds(text) - minute_us)
+            time_us = _microseconds(text)
+            minute_us = time_us - time_us % 60_000_000
+            is_usual = _USUAL_TIME.fullmatch(text) is not None
+            minute, zone = (text[:17], text[-6:]) if is_usual else ("", "")
+            offset = time_us - minute_us
+        else:
+            seconds = text[_SECONDS]
+            offset = offsets.get(seconds)
+            if offset is None:
+                offset = _remember(offsets, seconds, _microseconds(text) - minute_us)
         amount = amounts.get(price)
         if amount is None:
             amount = _remember(amounts, price, paise(price))
@@ -98,12 +109,6 @@ def _open(path: Path) -> TextIO:
     if magic == _GZIP_MAGIC:
         return gzip.open(path, "rt", encoding="utf-8-sig", newline=None)
     return path.open("r", encoding="utf-8-sig")
-
-
-def _minute_us(text: str) -> int:
-    """The start of the minute of an ISO time."""
-    time_us = _microseconds(text)
-    return time_us - time_us % 60_000_000
 
 
 def _microseconds(text: str) -> int:
