@@ -174,3 +174,18 @@ async def test_granting_again_keeps_connections(runner, users):
     assert number
     with pytest.raises(NoPermissionError):
         await runner.hgetall(redis_keys.account(ACCOUNT, "pnl"))
+
+
+async def test_a_user_whose_strategy_is_gone_is_revoked(world):
+    await world.redis.execute_command("ACL", "SETUSER", OTHER, "on", "nopass")
+    await world.redis.execute_command("ACL", "SETUSER", "chart-made", "on", "nopass")
+    await world.start()
+
+    for _ in range(100):
+        left = await world.redis.execute_command("ACL", "USERS")
+        if OTHER not in left:
+            break
+        await asyncio.sleep(0.05)
+
+    assert OTHER not in left
+    assert "chart-made" in left

@@ -15,10 +15,11 @@ def reason(body: dict) -> str:
 
 
 async def test_a_pod_is_made_when_its_lead_time_comes(world, set_clock):
-    clock = set_clock("2026-11-23T09:16:58.5")
+    clock = set_clock("2026-11-23T08:00:00")
     world.kubelet()
     await world.start(clock, pod_lead_seconds=180)
     tenant = await world.tenant()
+    clock.set("2026-11-23T09:16:55")
     await world.strategy(tenant, "m1", buyTime="09:20:00")
     body = await world.until(STRATEGIES, tenant, "m1", lambda b: reason(b) == "Scheduled")
     assert body["status"]["nextRun"] == "2026-11-23T03:47:00Z"

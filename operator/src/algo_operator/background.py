@@ -2,20 +2,41 @@
 
 import asyncio
 from collections import Counter
-from typing import Final, Never
+from typing import Any, Final, Never
+
+import structlog
+from algo_contract.ids import strategy_id
 
 from algo_operator import metrics
 from algo_operator.context import Context, account_key, strategy_key, tenant_key
+from algo_operator.errors import OperatorError
 from algo_operator.kube.fields import section
 from algo_operator.work_queue import Key, Priority
+
+log: Any = structlog.get_logger(__name__)
 
 _MEASURE_SECONDS: Final = 1.0
 _IDLE_SECONDS: Final = 5.0
 
 
+async def revoke_orphans(context: Context) -> None:
+    """Remove users of strategies that are gone, as after a finalizer was taken off by hand."""
+    try:
+        users = await context.users.users()
+        # Only now: whoever was granted by then is known by now.
+        known = {strategy_id(body["metadata"]["uid"]) for body in context.strategies.values()}
+        for user in users - known:
+            context.leadership.check()
+            await context.users.revoke(user)
+            log.warning("orphaned_redis_user_revoked", strategy=user)
+    except OperatorError as error:
+        log.warning("orphans_not_revoked", error=str(error))
+
+
 async def resync(context: Context) -> Never:
     """Look at every object once in `resync_seconds`, at a steady rate, never all at once."""
     while True:
+        await revoke_orphans(context)
         keys: list[Key] = [
             *(tenant_key(name.name) for name in context.namespaces),
             *(account_key(name.namespace, name.name) for name in context.accounts),

@@ -1,9 +1,11 @@
 """A cache of objects of one kind, never older than what this process has itself written."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from algo_operator.kube.resources import Json
+
+_GONE_KEPT: Final = 10_000
 
 
 class Name(NamedTuple):
@@ -32,6 +34,7 @@ class Objects:
         """Begin empty."""
         self._bodies: dict[Name, Json] = {}
         self._delivered: dict[str, int] = {}
+        self._gone: dict[str, None] = {}
 
     def __len__(self) -> int:
         """How many objects there are."""
@@ -51,6 +54,8 @@ class Objects:
 
     def put(self, body: Json) -> bool:
         """Take an object in unless ours is as new; whether it changed anything."""
+        if body["metadata"]["uid"] in self._gone:
+            return False
         name, old = name_of(body), self._bodies.get(name_of(body))
         same = old is not None and old["metadata"]["uid"] == body["metadata"]["uid"]
         if old is not None and same and version_of(old) >= version_of(body):
@@ -73,6 +78,10 @@ class Objects:
         """Forget an object, unless a newer one has taken its name; whether it was known."""
         meta, name = body["metadata"], name_of(body)
         self._delivered.pop(meta["uid"], None)
+        # The answer to a write of ours may come after the news that the object is gone.
+        self._gone[meta["uid"]] = None
+        if len(self._gone) > _GONE_KEPT:
+            del self._gone[next(iter(self._gone))]
         old = self._bodies.get(name)
         if old is None or old["metadata"]["uid"] != meta["uid"]:
             return False
