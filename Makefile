@@ -24,7 +24,7 @@ lock: .venv/.installed ## resolve the dependencies anew into requirements/*.lock
 
 generate: .venv/.installed ## write the files made from the contract: CRDs, calendar, reference page
 	@$(BIN)/python -m algo_contract.schema .
-	@charts/copy-crds
+	@charts/sync-crds
 
 # --- what a change must pass ----------------------------------------------------------------------
 
@@ -49,7 +49,7 @@ contracts: .venv/.installed
 
 drift: .venv/.installed
 	$(BIN)/python -m algo_contract.schema --check .
-	charts/copy-crds --check
+	charts/sync-crds --check
 
 size: .venv/.installed
 	$(BIN)/python tests/sizes.py

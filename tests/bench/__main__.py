@@ -16,7 +16,9 @@ def main() -> int:
     figures: list[Figure] = []
     for part in chosen:
         print(f"measuring {part} ...", flush=True)
-        figures += PARTS[part]()
+        for figure in PARTS[part]():
+            print(f"  {figure.what}: {figure.measured} (goal {figure.goal})", flush=True)
+            figures.append(figure)
     print(table(figures))
     if set(chosen) == set(PARTS):
         write_page(figures, time.strftime("%d %B %Y"))

@@ -32,9 +32,12 @@ TENANTS, EACH = 5, 10
 QUIET = ticks_at([9500, 9550, 9600])
 
 
-def measure() -> list[Figure]:
+def measure() -> Iterator[Figure]:
     """All of it, one after another on an otherwise idle cluster."""
-    return [*arrivals(), *fifty_at_once(), *murders("kill"), *murders("delete")]
+    yield from arrivals()
+    yield from fifty_at_once()
+    yield from murders("kill")
+    yield from murders("delete")
 
 
 @contextmanager
@@ -199,8 +202,9 @@ def fifty_at_once() -> list[Figure]:
 
 def a_spec(number: int) -> dict[str, Any]:
     """Times, stops, targets and quantities that differ."""
+    minute = 9 * 60 + 20 + 4 * number
     spec: dict[str, Any] = {
-        "buyTime": f"{9 + number // 30:02d}:{(20 + 2 * number) % 60:02d}:00",
+        "buyTime": f"{minute // 60:02d}:{minute % 60:02d}:00",
         "quantity": 1 + number,
         "stopLossPercent": 0.5 + 0.25 * (number % 12),
     }
