@@ -29,6 +29,7 @@ def _run(arguments: list[str]) -> int:
 
     import uvloop
     from algo_contract.assignment import METRICS_PORT, SECRET_FOLDER
+    from algo_redis.errors import RedisRefused
 
     from algo_runner.errors import RunnerError
     from algo_runner.log import log
@@ -41,7 +42,7 @@ def _run(arguments: list[str]) -> int:
     folder = Path(settings.get("--secret", SECRET_FOLDER))
     try:
         uvloop.run(run(folder, port=int(settings.get("--port", METRICS_PORT))))
-    except RunnerError as error:
+    except (RunnerError, RedisRefused) as error:
         log("runner_failed", error=str(error), kind=type(error).__name__)
         return 1
     return 0

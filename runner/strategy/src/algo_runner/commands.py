@@ -18,7 +18,7 @@ async def next_commands(
 ) -> tuple[str, list[Command]]:
     """Waits for commands: (id of the last entry read, the commands that are meant for now).
 
-    Those of another trading day, expired or unknown ones are passed over.
+    Those of another trading day, expired, unknown and unreadable ones are passed over.
     """
     key = strategy_key(strategy_id, "commands")
     try:
@@ -40,8 +40,11 @@ def _read(
     entry_id: str, fields: dict[str, str], *, trading_day: str, now_us: int
 ) -> Command | None:
     kind = fields.get(streams.COMMAND_KIND, "")
-    expiry = fields.get(streams.COMMAND_EXPIRY, "0")
-    is_for_now = fields.get(streams.COMMAND_DAY) == trading_day and int(expiry) > now_us
+    try:
+        expiry_us = int(fields.get(streams.COMMAND_EXPIRY, ""))
+    except ValueError:
+        return None
+    is_for_now = fields.get(streams.COMMAND_DAY) == trading_day and expiry_us > now_us
     if kind not in get_args(CommandKind) or not is_for_now:
         return None
     return Command(entry_id, cast("CommandKind", kind))

@@ -91,7 +91,7 @@ class Journal:
             except RedisUnavailable:
                 continue
             except RedisRefused as error:
-                raise _fenced(error) from error
+                raise fenced(error) from error
 
     async def last_state(self) -> str | None:
         """The newest snapshot; None when the journal is empty. Waits while Redis is away."""
@@ -132,7 +132,7 @@ class Journal:
         try:
             await self.redis.run(COMMIT, keys=keys, args=args)
         except RedisRefused as error:
-            raise _fenced(error) from error
+            raise fenced(error) from error
         self.sequence += 1
 
     def _published(self, state: State, stop: int) -> RunnerState:
@@ -164,7 +164,8 @@ def _intent(action: Place | Modify | Cancel) -> dict[str, Any]:
             return {"op": "cancel", "tag": tag}
 
 
-def _fenced(error: RedisRefused) -> Exception:
+def fenced(error: RedisRefused) -> Exception:
+    """A refusal by a script that checks the fence, as what it means."""
     return Fenced(error.detail) if error.code == "FENCED" else error
 
 

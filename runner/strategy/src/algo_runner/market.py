@@ -8,6 +8,7 @@ from typing import Final
 from algo_contract import redis_keys
 from algo_contract.assignment import Assignment
 from algo_engine.events import SessionEnd, Tick
+from algo_engine.watch import NEVER
 from algo_redis.errors import RedisError
 from algo_redis.held import HeldConnection
 from algo_redis.ticks import Tick as StreamTick
@@ -48,16 +49,19 @@ async def follow(
 
 
 async def take(session: Session, market: Market, ticks: Sequence[StreamTick]) -> None:
-    """One batch. The loop body is the hot path: three comparisons for almost every tick."""
+    """One batch. The loop body is the hot path: a few comparisons for almost every tick."""
     is_wall = session.day.clock == "Wall"
+    tolerance_us = STAMP_TOLERANCE_US if is_wall else NEVER
+    open_us = session.day.session.open_us
     last = session.last
     wanted = session.watch()
     low, high, at_us = wanted.low, wanted.high, wanted.at_us
     for entry_id, price, _, _, time_us, received_us in ticks:
-        if low < price < high and time_us < at_us:
+        is_well_stamped = -tolerance_us <= time_us - received_us <= tolerance_us
+        if low < price < high and open_us <= time_us < at_us and is_well_stamped:
             last.price, last.time_us, last.received_us = price, time_us, received_us
             continue
-        if is_wall and abs(time_us - received_us) > STAMP_TOLERANCE_US:
+        if not is_well_stamped:
             market.misstamped += 1
             continue
         is_late = is_wall and time.time_ns() // 1000 - received_us > LATE_US

@@ -4,7 +4,6 @@ from typing import Final
 
 from algo_brokers.paper import PaperBroker
 from algo_contract.assignment import Assignment
-from algo_engine.events import Edited
 from algo_redis.errors import RedisUnavailable
 from algo_redis.held import HeldConnection
 
@@ -36,7 +35,6 @@ async def open_session(day: Assignment, redis: HeldConnection) -> Session:
         raise Misconfigured(str(error)) from error
     session = Session(day=day, journal=journal, broker=broker, state=state)
     await session.resume(kind="started")
-    await session.handle(Edited(day.strategy), kind="edited")
     return session
 
 

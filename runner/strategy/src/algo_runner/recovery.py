@@ -8,7 +8,7 @@ from algo_contract.assignment import Assignment
 from algo_contract.ids import Leg, order_tag
 from algo_engine.orders import Order, OrderRow, Side
 from algo_engine.reports import MAX_ENTRIES
-from algo_engine.state import State, is_done
+from algo_engine.state import State, is_flat
 
 from algo_runner.snapshot import read_snapshot
 
@@ -31,7 +31,7 @@ def recovered_state(day: Assignment, journalled: str | None, rows: list[OrderRow
     last = read_snapshot(journalled) if journalled else None
     if last is not None and last.trading_day == fresh.trading_day:
         return _with_unknown_rows(last, rows)
-    if last is not None and not is_done(last) and (last.entry is not None):
+    if last is not None and not is_flat(last):
         note = f"the position of {last.trading_day} was not closed that day: a person must look"
         return replace(fresh, failed=True, skip_reason="unresolved", refusal=note, last_action=note)
     return _with_unknown_rows(fresh, rows)

@@ -18,6 +18,7 @@ from algo_engine.events import (
     Action,
     Answered,
     Cancel,
+    Edited,
     Event,
     Modify,
     Outcome,
@@ -29,14 +30,14 @@ from algo_engine.events import (
     Tick,
     Timer,
 )
-from algo_engine.orders import Operation
+from algo_engine.orders import Operation, OrderRow
 from algo_engine.pricing import stop_in_force
 from algo_engine.state import State, entry_is_final, is_done
 from algo_engine.step import step
 from algo_engine.watch import Watch, watch
-from algo_redis.errors import RedisUnavailable
+from algo_redis.errors import RedisRefused, RedisUnavailable
 
-from algo_runner.journal import Journal
+from algo_runner.journal import Journal, fenced
 
 SEND_BY_SECONDS: Final = 1.0
 """An intent that could not be sent within this time of being journalled is not sent any more."""
@@ -86,7 +87,9 @@ class Session:
         return replace(wanted, at_us=min(wanted.at_us, self.day.session.close_us + 1))
 
     async def resume(self, *, kind: str) -> None:
-        """Settles with the book whatever an earlier process left open, then carries on."""
+        """Settles with the book whatever an earlier process left open, takes over what was edited
+        meanwhile, then carries on.
+        """
         async with self.lock:
             mark = self.broker.last_tick
             if mark is not None and stream_place(mark.cursor) > stream_place(self.state.cursor):
@@ -94,6 +97,7 @@ class Session:
             self.broker.last_price = self.state.last_price
             for event in self._left_open():
                 await self._handle(event, kind=kind)
+            await self._handle(Edited(self.day.strategy), kind="edited")
             await self._handle(self._resumption(), kind=kind, is_durable=True)
 
     def _resumption(self) -> Event:
@@ -117,11 +121,17 @@ class Session:
         async with self.lock:
             if ends_entry(self.state, self.day, tick.time_us):
                 await self._handle(Timer(tick.time_us), kind="entry_ended")
-            for row in await self.broker.trade(TickMark(tick.cursor, tick.price, tick.time_us)):
+            for row in await self._traded(TickMark(tick.cursor, tick.price, tick.time_us)):
                 self._stand_at(tick.price, tick.time_us, tick.cursor)
                 await self._handle(Seen(row), kind="filled")
             await self._handle(tick, kind="tick")
         return True
+
+    async def _traded(self, mark: TickMark) -> list[OrderRow]:
+        try:
+            return await self.broker.trade(mark)
+        except RedisRefused as error:
+            raise fenced(error) from error
 
     async def handle(self, event: Event, *, kind: str) -> None:
         """Any other event, at the newest tick's price."""
@@ -133,9 +143,7 @@ class Session:
         """Makes durable how far the ticks were read, for a successor to go on from there."""
         async with self.lock:
             self._catch_up()
-            state, actions = await self._durable(self.state, [], Resumed(), kind="mark")
-            self.state = state
-            assert not actions, "a mark decides nothing"
+            await self._handle(Resumed(), kind="mark", is_durable=True)
 
     def _catch_up(self) -> None:
         """Takes over the newest tick where the engine did not need to see it."""
@@ -207,6 +215,8 @@ class Session:
             outcome = _outcome(error)
             self._count(operation, outcome)
             return [Answered(tag, operation, outcome, str(error))]
+        except RedisRefused as error:
+            raise fenced(error) from error
         self._count(operation, "confirmed")
         return [Seen(row), Answered(tag, operation, "confirmed")]
 
