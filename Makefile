@@ -1,7 +1,7 @@
 # The door to everything: `make help` lists the targets. CI runs `make test`.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup lock generate fmt check lint types contracts drift size audit unit test \
+.PHONY: help setup venv lock generate fmt check lint types contracts drift size audit unit test \
         up down clean images e2e demo status bench
 
 BIN := .venv/bin
@@ -15,6 +15,8 @@ help: ## what each target does
 
 setup: .venv/.installed ## the Python environment in .venv and the tools in .tools
 	@cluster/setup-tools
+
+venv: .venv/.installed ## the Python environment alone: enough for replay
 
 .venv/.installed: requirements/dev.lock requirements/uv.lock pyproject.toml $(addsuffix /pyproject.toml,$(MEMBERS))
 	@cluster/setup-venv

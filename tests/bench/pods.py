@@ -3,6 +3,7 @@
 import json
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -13,7 +14,6 @@ from algo_contract import names
 from cluster import (
     account_object,
     docker_env,
-    is_pod_ready,
     murder,
     published,
     strategy_object,
@@ -24,7 +24,7 @@ from cluster import (
     write_ticks,
 )
 from days import ticks_at
-from local_cluster.kube import ROOT, apply, kubectl, read
+from local_cluster.kube import COMMAND, ROOT, apply, kubectl, read
 
 from tests.bench.figures import Figure, percentile
 
@@ -53,8 +53,8 @@ def arrivals() -> list[Figure]:
     figures: list[Figure] = []
     for title, pause in (("one a second", 1.0), ("in a burst", 0.0)):
         with fifty_places() as places, open_day(f"bench-{title.replace(' ', '-')}"):
-            applied = apply_all(places, pause=pause)
-            ready = ready_times(places)
+            with ready_times(places) as ready:
+                applied = apply_all(places, pause=pause)
             seconds = [ready[place] - applied[place] for place in places]
             if pause:
                 p50, p95 = percentile(seconds, 0.5), percentile(seconds, 0.95)
@@ -111,24 +111,40 @@ def apply_all(places: list[tuple[str, str]], *, pause: float) -> dict[tuple[str,
     return times
 
 
-def ready_times(places: list[tuple[str, str]]) -> dict[tuple[str, str], float]:
-    """When each pod was first seen Ready; looked at several times a second."""
+@contextmanager
+def ready_times(places: list[tuple[str, str]]) -> Iterator[dict[tuple[str, str], float]]:
+    """When each pod became Ready, as one watch on the API server tells; filled while inside."""
+    path = (
+        "{.metadata.namespace} {.metadata.labels."
+        + names.STRATEGY_NAME_LABEL.replace(".", "\\.")
+        + '} {.status.conditions[?(@.type=="Ready")].status}{"\\n"}'
+    )
+    selector = f"{names.COMPONENT_LABEL}={names.RUNNER_COMPONENT}"
     found: dict[tuple[str, str], float] = {}
+    watch = subprocess.Popen(
+        [*COMMAND, "get", "pods", "-A", "-l", selector, "--watch", "-o", f"jsonpath={path}"],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
 
-    def all_ready() -> bool:
-        for pod in read("pods", "-A", "-l", f"{names.COMPONENT_LABEL}={names.RUNNER_COMPONENT}")[
-            "items"
-        ]:
-            place = (
-                pod["metadata"]["namespace"],
-                pod["metadata"]["labels"][names.STRATEGY_NAME_LABEL],
-            )
-            if place in places and place not in found and is_pod_ready(pod):
-                found[place] = time.time()
-        return len(found) == len(places)
+    def listen() -> None:
+        assert watch.stdout is not None
+        for line in watch.stdout:
+            namespace, name, *ready = line.split()
+            if ready == ["True"] and (namespace, name) in places:
+                found.setdefault((namespace, name), time.time())
 
-    wait_until(all_ready, 180, "all runners ready")
-    return found
+    listener = threading.Thread(target=listen)
+    listener.start()
+    try:
+        yield found
+        wait_until(lambda: len(found) == len(places), 180, "all runners ready")
+    finally:
+        watch.terminate()
+        listener.join()
+        watch.wait()
+        if watch.stdout is not None:
+            watch.stdout.close()
 
 
 def memory(places: list[tuple[str, str]]) -> Figure:
