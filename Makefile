@@ -9,7 +9,7 @@ MEMBERS := crds operator runner/engine runner/brokers runner/redis runner/strate
 PYTEST := $(BIN)/pytest -q
 
 help: ## what each target does
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 # --- set-up -------------------------------------------------------------------------------------
 
