@@ -24,9 +24,8 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,7 +74,7 @@ class TestApi:
 
 
 @contextmanager
-def running(*, controllers: Sequence[str] = CONTROLLERS) -> Iterator[TestApi]:
+def running(*, controllers: Sequence[str] = CONTROLLERS) -> Generator[TestApi]:
     """Run an API server as long as the context lasts; without `controllers`, only the server."""
     with ExitStack() as stack:
         folder = Path(tempfile.mkdtemp(prefix="testapi-"))

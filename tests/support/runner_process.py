@@ -35,6 +35,9 @@ class RunnerProcess:
     folder: Path
     redis: RedisProcess
     day: Assignment
+    login: tuple[str, str] = ("", "")
+    """User and password; the server's admin where empty."""
+
     port: int = field(default_factory=free_port)
     process: "subprocess.Popen[bytes] | None" = None
 
@@ -44,8 +47,8 @@ class RunnerProcess:
         server = RedisServer(
             host=self.redis.host,
             port=self.redis.port,
-            username=self.redis.username,
-            password=self.redis.password,
+            username=self.login[0] or self.redis.username,
+            password=self.login[1] or self.redis.password,
         )
         _replace(self.folder / REDIS_FILE, redis_json(state=server, ticks=server))
         _replace(self.folder / ASSIGNMENT_FILE, assignment_json(day))

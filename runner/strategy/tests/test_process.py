@@ -210,6 +210,29 @@ def test_redis_killed_in_position__the_stop_touched_after_is_honoured(tmp_path: 
         runner.kill()
 
 
+def test_a_new_password__is_taken_over_by_a_new_start(tmp_path: Path) -> None:
+    with running_redis(append_only=True) as redis:
+        redis.add_user("runner", "old", "~*", "+@all")
+        runner = RunnerProcess(tmp_path, redis, a_day(), login=("runner", "old"))
+        runner.assign(runner.day)
+        runner.start()
+        publish(redis, RISE_AND_FALL[:3])
+        runner.wait_execution("BOUGHT")
+
+        redis.add_user("runner", "new", "~*", "+@all")
+        runner.login = ("runner", "new")
+        runner.assign(runner.day)
+        redis.kill()
+        redis.start()
+
+        assert runner.process is not None
+        assert runner.process.wait(timeout=15) == 1
+        assert "log-in in the Secret has changed" in runner.log()
+        runner.start()
+        runner.wait_ready()
+        runner.kill()
+
+
 def test_the_running_process__loads_nothing_large(runner: RunnerProcess) -> None:
     runner.start()
     runner.wait_ready()

@@ -11,7 +11,7 @@ from algo_contract import redis_keys, streams
 from algo_contract.assignment import METRICS_PORT, Assignment, RedisServer
 from algo_engine.events import Edited, SessionEnd, Timer
 from algo_engine.state import average_price, position
-from algo_redis.errors import RedisError, RedisUnavailable
+from algo_redis.errors import RedisError, RedisRefused, RedisUnavailable
 from algo_redis.held import HeldConnection
 from algo_redis.ticks import TickReader
 
@@ -30,6 +30,7 @@ LIVE_SECONDS: Final = 1.0
 MARK_SECONDS: Final = 30.0
 """How often the place in the tick stream is journalled while in position."""
 
+LOGIN_REFUSALS: Final = frozenset({"WRONGPASS", "NOAUTH"})
 IN_FLIGHT_SECONDS: Final = 5.0
 """How long a SIGTERM waits for an order call under way."""
 
@@ -87,12 +88,18 @@ async def _start(
     folder: Path, day: Assignment, state_server: RedisServer, ticks_server: RedisServer
 ) -> Runner:
     name = day.strategy.id
-    state_redis = HeldConnection(state_server, name=name, on_retry=_say)
+
+    def on_retry(error: RedisError, delay: float) -> None:
+        log("redis_retried", error=str(error), retry_in_seconds=round(delay, 2))
+        if isinstance(error, RedisRefused) and error.code in LOGIN_REFUSALS:
+            _check_login(folder, state_server, ticks_server)
+
+    state_redis = HeldConnection(state_server, name=name, on_retry=on_retry)
     session = await open_session(day, state_redis)
     stream = redis_keys.ticks(day.feed, day.strategy.exchange, day.strategy.symbol)
     after = first_tick_id(session, now_ms=time.time_ns() // 1_000_000)
     reader = TickReader(
-        ticks_server, stream, name=f"{name}-ticks", after=after.encode(), on_retry=_say
+        ticks_server, stream, name=f"{name}-ticks", after=after.encode(), on_retry=on_retry
     )
     log("runner_started", strategy=name, trading_day=day.session.trading_day, epoch=day.epoch)
     return Runner(
@@ -100,8 +107,8 @@ async def _start(
         session=session,
         reader=reader,
         state_redis=state_redis,
-        command_redis=HeldConnection(state_server, name=f"{name}-commands", on_retry=_say),
-        ticks_redis=HeldConnection(ticks_server, name=f"{name}-live", on_retry=_say),
+        command_redis=HeldConnection(state_server, name=f"{name}-commands", on_retry=on_retry),
+        ticks_redis=HeldConnection(ticks_server, name=f"{name}-live", on_retry=on_retry),
     )
 
 
@@ -219,5 +226,11 @@ async def _ended(working: "asyncio.Future[None]") -> None:
         raise (known or group).exceptions[0] from group
 
 
-def _say(error: RedisError, delay: float) -> None:
-    log("redis_retried", error=str(error), retry_in_seconds=round(delay, 2))
+def _check_login(folder: Path, state_server: RedisServer, ticks_server: RedisServer) -> None:
+    """A Secret that was deleted comes back with another password: only a new start takes it over.
+
+    Raises:
+        Misconfigured: the mounted log-in is not the one in use.
+    """
+    if load_redis(folder) != (state_server, ticks_server):
+        raise Misconfigured("the Redis log-in in the Secret has changed: starting again with it")
