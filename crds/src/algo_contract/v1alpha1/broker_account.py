@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from algo_contract.v1alpha1.conditions import Condition
-from algo_contract.v1alpha1.resource import Fields, ObjectMeta, Rule, Spec
+from algo_contract.v1alpha1.resource import Fields, Flag, Number, ObjectMeta, Rule, Spec, Whole
 
 Envelope = Annotated[str, Field(max_length=16_384, pattern=r"^[A-Za-z0-9+/=_-]*$")]
 Url = Annotated[str, Field(max_length=512, pattern=r"^(https?|wss?)://[^ ]+$")]
@@ -14,8 +14,8 @@ Url = Annotated[str, Field(max_length=512, pattern=r"^(https?|wss?)://[^ ]+$")]
 class AccountFeed(Fields):
     """The account's market data."""
 
-    enabled: bool = Field(True, description="Whether the account's own feed may be used.")
-    shared: bool = Field(
+    enabled: Flag = Field(True, description="Whether the account's own feed may be used.")
+    shared: Flag = Field(
         False,
         description="The feed serves every strategy without an account; for the platform's own.",
     )
@@ -24,8 +24,8 @@ class AccountFeed(Fields):
 class AccountLimits(Fields):
     """Limits over all strategies of the account."""
 
-    ordersPerSecond: int = Field(8, ge=1, le=8, description="Orders sent in any second.")
-    maxDailyLoss: float | None = Field(
+    ordersPerSecond: Whole = Field(8, ge=1, le=8, description="Orders sent in any second.")
+    maxDailyLoss: Number | None = Field(
         None,
         gt=0,
         le=1_000_000_000,

@@ -2,20 +2,20 @@
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from algo_contract.money import paise
 from algo_contract.states import Execution, Phase
 from algo_contract.v1alpha1.conditions import Condition
-from algo_contract.v1alpha1.resource import Fields, ObjectMeta, Rule, Spec
+from algo_contract.v1alpha1.resource import Fields, Number, ObjectMeta, Rule, Spec, Whole
 
 CLOCK_PATTERN = r"^([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]$"
 DATE_PATTERN = r"^20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$"
 SESSION_OPEN = "09:15:00"
 SESSION_CLOSE = "15:30:00"
 
-Price = Annotated[float, Field(gt=0, lt=1_000_000)]
-Percent = Annotated[float, Field(gt=0, lt=100)]
+Price = Annotated[Number, Field(gt=0, lt=1_000_000)]
+Percent = Annotated[Number, Field(gt=0, lt=100)]
 Clock = Annotated[str, Field(pattern=CLOCK_PATTERN, max_length=8)]
 Day = Annotated[str, Field(pattern=DATE_PATTERN, max_length=10)]
 Weekday = Literal["Mon", "Tue", "Wed", "Thu", "Fri"]
@@ -29,6 +29,12 @@ MONEY_FIELDS = (
     "trailingStopPercent",
 )
 IMMUTABLE_FIELDS = ("symbol", "exchange", "mode")
+
+
+def _distinct(days: list[Weekday]) -> list[Weekday]:
+    if len(set(days)) < len(days):
+        raise ValueError("names a day twice")
+    return days
 
 
 def _two_decimals(field: str) -> Rule:
@@ -80,7 +86,7 @@ class TradingStrategySpec(Spec):
     stopLossPercent: Percent | None = Field(
         None, description="The stop as a percentage under the average buying price."
     )
-    quantity: int = Field(ge=1, le=1_000_000, description="How many shares to buy.")
+    quantity: Whole = Field(ge=1, le=1_000_000, description="How many shares to buy.")
     product: Literal["Intraday", "Delivery"] = Field(
         "Intraday",
         description="The broker's product; either way the position is sold the same day.",
@@ -108,10 +114,10 @@ class TradingStrategySpec(Spec):
         None,
         description="The stop also follows the highest price by this percentage and never falls.",
     )
-    entryGraceSeconds: int = Field(
+    entryGraceSeconds: Whole = Field(
         60, ge=1, le=3600, description="How long after buyTime the entry may still be made."
     )
-    tradingDays: list[Weekday] = Field(
+    tradingDays: Annotated[list[Weekday], AfterValidator(_distinct)] = Field(
         default=["Mon", "Tue", "Wed", "Thu", "Fri"],
         min_length=1,
         max_length=5,
