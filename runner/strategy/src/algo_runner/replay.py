@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
 from algo_contract import sessions
 from algo_contract.assignment import Assignment, Strategy
 from algo_contract.money import rupee_text
@@ -21,7 +20,8 @@ from algo_engine.replay import DayResult, replay_day, split_days
 from algo_engine.report import day_charges, day_object
 from algo_engine.state import execution, is_flat, realized_pnl, reason_of
 from algo_engine.tick_file import TickFileError, read_ticks
-from pydantic import ValidationError
+
+from algo_runner.strategy_file import StrategyFileError, read_strategy
 
 ANY_MIDNIGHT_US = microseconds(dt.datetime(2019, 1, 1, tzinfo=sessions.IST))
 BAD_INPUT = 2
@@ -51,36 +51,13 @@ def main(arguments: list[str]) -> int:
         for result in replay(resource, options):
             flat = flat and is_flat(result.state)
             _show(resource.spec, result, options)
-    except (ReplayError, TickFileError) as error:
+    except (ReplayError, StrategyFileError, TickFileError) as error:
         sys.stderr.write(f"algo-runner replay: {error}\n")
         return BAD_INPUT
     except BrokenPipeError:
         sys.stderr.close()
         return 1
     return 0 if flat else 1
-
-
-def read_strategy(path: Path) -> TradingStrategy:
-    """A TradingStrategy from a YAML file.
-
-    Raises:
-        ReplayError: unreadable, malformed, or wrong in its domain; one line per problem.
-    """
-    try:
-        documents = [d for d in yaml.safe_load_all(path.read_text(encoding="utf-8")) if d]
-    except OSError as error:
-        raise ReplayError(f"{path}: cannot be read: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ReplayError(f"{path}: not valid YAML: {error}") from error
-    if len(documents) != 1:
-        raise ReplayError(
-            f"{path}: one TradingStrategy is needed, found {len(documents)} documents"
-        )
-    try:
-        return TradingStrategy.model_validate(documents[0])
-    except ValidationError as error:
-        problems = "\n  ".join(_problem(detail) for detail in error.errors())
-        raise ReplayError(f"{path}: the strategy is refused:\n  {problems}") from error
 
 
 def replay(resource: TradingStrategy, options: Options) -> Iterator[DayResult]:
@@ -101,7 +78,7 @@ def replay(resource: TradingStrategy, options: Options) -> Iterator[DayResult]:
     seen = False
     for midnight_us, day_ticks in split_days(ticks, midnight_us=ANY_MIDNIGHT_US):
         seen = True
-        date = sessions.ist_datetime(midnight_us).date()
+        date = _date(midnight_us)
         if not sessions.is_trading_day(date) or not trades_on(spec, date):
             why = "the strategy does not trade" if sessions.is_trading_day(date) else "no trading"
             sys.stderr.write(f"{date.isoformat()} ({date:%A}): {why} on this day, passed over\n")
@@ -115,11 +92,21 @@ def replay(resource: TradingStrategy, options: Options) -> Iterator[DayResult]:
         )
 
 
+def _date(midnight_us: int) -> dt.date:
+    try:
+        return sessions.ist_datetime(midnight_us).date()
+    except OverflowError as error:
+        raise ReplayError("there are ticks from outside all known time") from error
+
+
 def _assignment(
     spec: TradingStrategySpec, strategy: Strategy, date: dt.date, options: Options
 ) -> Assignment:
     auction = sessions.has_closing_auction(spec.exchange, spec.symbol)
-    session = sessions.session(date, broker="paper", has_closing_auction=auction)
+    try:
+        session = sessions.session(date, broker="paper", has_closing_auction=auction)
+    except ValueError as error:
+        raise ReplayError(str(error)) from error
     if problem := session_problem(spec, session):
         raise ReplayError(problem)
     return Assignment(
@@ -173,9 +160,3 @@ def _basis_points(text: str) -> int:
     if not text.isdigit() or not int(text) < 10_000:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 to 9999")
     return int(text)
-
-
-def _problem(detail: Any) -> str:
-    where = ".".join(str(part) for part in detail["loc"])
-    message = str(detail["msg"]).removeprefix("Value error, ")
-    return f"{where}: {message}"
