@@ -145,7 +145,7 @@ MALFORMED: dict[str, tuple[Spec, str]] = {
     "a symbol with a brace": ({"symbol": "A}B"}, "symbol"),
     "a symbol with a line end": ({"symbol": "RELIANCE\n"}, "symbol"),
     "a very long symbol": ({"symbol": "A" * 33}, "symbol"),
-    "an unknown product": ({"product": "MIS"}, "product"),
+    "an unknown product": ({"product": "Carry"}, "product"),
     "an unknown order type": ({"orderType": "SL"}, "orderType"),
     "an unknown mode": ({"mode": "live"}, "mode"),
     "an unknown wish": ({"desiredState": "Running"}, "desiredState"),
