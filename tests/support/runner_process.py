@@ -59,10 +59,25 @@ class RunnerProcess:
                 [*COMMAND, "--secret", str(self.folder), "--port", str(self.port)],
                 stdout=log,
                 stderr=log,
+                start_new_session=True,
             )
 
     def kill(self) -> None:
-        self._signal(signal.SIGKILL)
+        """kill -9 of all there is, as when a pod goes."""
+        assert self.process is not None
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(timeout=15)
+
+    def kill_runner(self) -> None:
+        """kill -9 of the runner alone; its supervisor stays."""
+        os.kill(self.runner_pid(), signal.SIGKILL)
+
+    def runner_pid(self) -> int:
+        """The process that trades: the supervisor's child."""
+        assert self.process is not None
+        path = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        wait_for(lambda: bool(path.read_text().split()), 5, self.log)
+        return int(path.read_text().split()[0])
 
     def terminate(self) -> int:
         """SIGTERM; the exit status."""

@@ -1,5 +1,6 @@
 """The real process on a real Redis: start, trade, signals, kill -9, Redis outages, edits."""
 
+import contextlib
 import json
 import time
 from collections.abc import Iterator
@@ -71,6 +72,36 @@ def test_restarted_in_the_same_pod__takes_the_fence_again(runner: RunnerProcess)
         runner.wait_execution("BOUGHT")
         runner.wait_ready()
         runner.kill()
+
+
+def test_the_runner_alone_killed__its_supervisor_starts_it_again(runner: RunnerProcess) -> None:
+    publish(runner.redis, RISE_AND_FALL[:3])
+    runner.start()
+    runner.wait_execution("BOUGHT")
+    for _ in range(10):
+        before = runner.runner_pid()
+        runner.kill_runner()
+        wait_for(lambda was=before: runner.runner_pid() != was, 5, runner.log)
+        runner.wait_ready()
+    publish(runner.redis, RISE_AND_FALL[3:])
+
+    runner.wait_execution("SOLD")
+
+    orders = paper_orders(runner.redis, runner.day)
+    assert [(o["side"], o["filled"]) for o in orders] == [("BUY", 10), ("SELL", 10)]
+
+
+def test_a_runner_that_keeps_dying__is_given_up_for_others_to_see(runner: RunnerProcess) -> None:
+    runner.start()
+    assert runner.process is not None
+    deadline = time.monotonic() + 60
+    while runner.process.poll() is None and time.monotonic() < deadline:
+        with contextlib.suppress(ProcessLookupError, FileNotFoundError, IndexError):
+            runner.kill_runner()
+        time.sleep(0.02)
+
+    assert runner.process.returncode == 128 + 9
+    assert "runner_given_up" in runner.log()
 
 
 def test_two_at_once__only_the_newer_trades(
@@ -237,7 +268,7 @@ def test_the_running_process__loads_nothing_large(runner: RunnerProcess) -> None
     runner.start()
     runner.wait_ready()
     assert runner.process is not None
-    maps = Path(f"/proc/{runner.process.pid}/maps").read_text(encoding="utf-8")
+    maps = Path(f"/proc/{runner.runner_pid()}/maps").read_text(encoding="utf-8")
 
     assert "pydantic_core" not in maps
     assert "_yaml" not in maps

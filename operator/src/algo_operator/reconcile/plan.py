@@ -15,6 +15,8 @@ from algo_operator.status import desired_status, status_changes
 from algo_operator.story import stories
 
 _REPLACE_AT_RISK: Final = (2 * SECOND, 30 * SECOND)
+_AT_ONCE: Final = 20
+"""So many crashing runners in position are made anew at once, before the waits begin."""
 _REPLACE_FLAT: Final = (10 * SECOND, 300 * SECOND)
 """A pod that backs off is re-created once it is this old, twice as old after each time lately, up
 to the second figure: a position is not left to the kubelet's back-off, nor re-created for ever."""
@@ -130,15 +132,25 @@ def _pod_steps(
     if not pod.ours:
         return []
     if pod.leaving:
-        return [act.DeletePod(pod.uid, "its node is lost", 0)] if pod.node_lost else []
+        return _hasten(seen, pod, wanted=wanted)
     if not wanted:
         return [act.DeletePod(pod.uid, _why_not(seen, problem))]
     if pod.node_lost:
         return [act.DeletePod(pod.uid, "its node is lost", 0)]
     why = _replacement(seen, day, pod, settings)
     if why:
-        return [act.DeletePod(pod.uid, why)]
+        return [act.DeletePod(pod.uid, why, 0 if seen.at_risk else None)]
     return _keep(seen, assignment_for(seen, day, problem, epoch=pod.epoch), pod)
+
+
+def _hasten(seen: Observed, pod: PodFacts, *, wanted: bool) -> list[act.Action]:
+    """A pod on its way out keeps its name: with a position open its successor does not wait for
+    the kubelet to report the end. The fence keeps the old runner from acting meanwhile."""
+    if pod.node_lost:
+        return [act.DeletePod(pod.uid, "its node is lost", 0)]
+    if wanted and seen.at_risk:
+        return [act.DeletePod(pod.uid, "a position is open and it is leaving", 0)]
+    return []
 
 
 def _start(seen: Observed, day: Day, problem: Problem | None, *, epoch: int) -> list[act.Action]:
@@ -228,6 +240,8 @@ def _replacement(seen: Observed, day: Day, pod: PodFacts, settings: Settings) ->
 
 
 def _patience(seen: Observed) -> int:
+    if seen.at_risk and seen.replaced < _AT_ONCE:
+        return 0
     first, most = _REPLACE_AT_RISK if seen.at_risk else _REPLACE_FLAT
     return min(first * 2 ** min(seen.replaced, 10), most)
 

@@ -14,7 +14,9 @@ def main() -> int:
     """The command line; returns the exit status."""
     arguments = sys.argv[1:]
     if arguments[:1] == ["run"]:
-        return _run(arguments[1:])
+        from algo_runner.supervisor import supervise
+
+        return supervise(lambda: _run(arguments[1:]))
     if arguments[:1] == ["replay"]:
         from algo_runner.replay import main as replay
 
