@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 from cluster import (
+    How,
+    guard_of,
     murder,
     pod_of,
     published,
@@ -23,14 +25,15 @@ QUIET = ticks_at([9500, 9550, 9600])
 FALL = ticks_at([9500, 9550, 9600, 9400, 9290, 9200])
 
 
-@pytest.mark.parametrize("how", ["kill", "delete"])
-def test_ten_times_in_a_row(how: str, namespace: str, ticks_file: Path) -> None:
+@pytest.mark.parametrize("how", ["runner", "first", "delete"])
+def test_ten_times_in_a_row(how: How, namespace: str, ticks_file: Path) -> None:
     account = f"{namespace}/recorded"
     with published(f"e2e-{how}", write_ticks(ticks_file, QUIET), account=account, speed="1"):
         apply(strategy_object(namespace, "morning"))
         wait_execution(namespace, "morning", "BOUGHT", 90)
-        for _ in range(TIMES):
-            murder(namespace, how)
+        with guard_of(namespace, "morning") as guard:
+            for _ in range(TIMES):
+                murder(namespace, "morning", how, guard)
     status = status_of(namespace, "morning")
     assert status["execution"] == "BOUGHT"
     assert status["position"] == 10

@@ -1,18 +1,21 @@
 """What end-to-end tests and benches do on the local cluster: tenants, strategies, days, murder."""
 
+import contextlib
 import json
 import os
-import subprocess
+import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from algo_contract import names
+import redis
+from algo_contract import names, redis_keys, streams
 from algo_engine.tick_file import FileTick
 from algo_contract.sessions import ist_datetime
-from local_cluster.kube import PLATFORM, ROOT, apply, image_of, kubectl, read
+from local_cluster.kube import PLATFORM, ROOT, PortForward, apply, image_of, kubectl, read, secret
 from local_cluster.publisher import Publication, publication_objects
 
 NODE = "algo-control-plane"
@@ -110,12 +113,14 @@ def wait_until(
     seconds: float,
     what: str,
     explain: Callable[[], str] = lambda: "",
+    *,
+    pause: float = 0.1,
 ) -> None:
     deadline = time.monotonic() + seconds
     while not done():
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {seconds:.0f} s: {what}\n{explain()}")
-        time.sleep(0.1)
+        time.sleep(pause)
 
 
 @contextmanager
@@ -157,17 +162,32 @@ def write_ticks(path: Path, ticks: Sequence[FileTick]) -> Path:
     return path
 
 
-def kill_runner_process(pod: dict[str, Any]) -> None:
-    """kill -9 of the runner in its pod, from its node: inside, it is pid 1 and cannot be."""
+def kill_in_pod(pod: dict[str, Any], which: Literal["runner", "first"]) -> None:
+    """kill -9 of the runner, or of the pod's first process (its supervisor), from the node: a
+    kind node's processes are this machine's."""
     uid = pod["metadata"]["uid"]
-    mine = f"pod({uid}|{uid.replace('-', '_')})"
-    script = (
-        f"for c in $(grep -lE '{mine}' /proc/[0-9]*/cgroup 2>/dev/null); do"
-        " p=${c#/proc/}; p=${p%/cgroup}; words=$(tr '\\0' ' ' </proc/$p/cmdline);"
-        " case $words in *algo_runner*|*algo-runner*) kill -9 $p;; esac; done; true"
-    )
-    node = pod["spec"]["nodeName"]
-    subprocess.run(["docker", "exec", node, "sh", "-c", script], check=True, env=docker_env())
+    parents = {pid: _parent(pid) for pid in _processes_of(uid)}
+    runners = [pid for pid, parent in parents.items() if parent in parents]
+    assert len(runners) == 1, f"{parents} are the processes of the pod"
+    os.kill(runners[0] if which == "runner" else parents[runners[0]], signal.SIGKILL)
+
+
+def _processes_of(pod_uid: str) -> list[int]:
+    marks = (f"pod{pod_uid}", f"pod{pod_uid.replace('-', '_')}")
+    found: list[int] = []
+    for folder in Path("/proc").iterdir():
+        if not folder.name.isdigit():
+            continue
+        with contextlib.suppress(OSError):
+            group = (folder / "cgroup").read_text()
+            words = (folder / "cmdline").read_bytes()
+            if any(mark in group for mark in marks) and b"algo-runner" in words:
+                found.append(int(folder.name))
+    return found
+
+
+def _parent(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
 def docker_env() -> dict[str, str]:
@@ -188,26 +208,72 @@ def events_of(namespace: str, name: str) -> list[str]:
     return [item["reason"] for item in items]
 
 
-def murder(namespace: str, how: str) -> float:
-    """Ends the runner; the seconds until it is guarded again."""
-    pod = pod_of(namespace, "morning")
+@dataclass(frozen=True)
+class Guard:
+    """How to see from outside that a strategy's runner is at work."""
+
+    state: "redis.Redis"
+    ticks: "redis.Redis"
+    strategy_id: str
+
+    def token(self) -> tuple[str | None, ...]:
+        """The fence's token: each process that takes over has another."""
+        key = redis_keys.strategy(self.strategy_id, "fence")
+        return tuple(self.state.hmget(key, "epoch", "start"))
+
+    def heartbeat(self) -> float:
+        """When the runner last said that it reads ticks, in seconds since the epoch."""
+        key = redis_keys.strategy(self.strategy_id, "live")
+        return int(self.ticks.hget(key, streams.LIVE_HEARTBEAT) or 0) / 1e6
+
+
+@contextmanager
+def guard_of(namespace: str, name: str) -> Iterator[Guard]:
+    """A look at a strategy's runner for the time inside."""
+    password = secret("redis-demo", "password")
+
+    def client(port: int) -> "redis.Redis":
+        return redis.Redis(port=port, username="demo", password=password, decode_responses=True)
+
+    with PortForward("redis-state", 6379) as state, PortForward("redis-ticks", 6379) as ticks:
+        clients = client(state), client(ticks)
+        try:
+            yield Guard(*clients, status_of(namespace, name)["id"])
+        finally:
+            for one in clients:
+                one.close()
+
+
+How = Literal["runner", "first", "delete"]
+
+
+def murder(namespace: str, name: str, how: How, guard: Guard) -> tuple[float, float]:
+    """Ends the runner in position: the seconds until the next one guards, and until a pod is
+    Ready with it."""
+    pod = pod_of(namespace, name)
     assert pod is not None
-    before = identity(pod)
-    began = time.monotonic()
-    if how == "kill":
-        kill_runner_process(pod)
-    else:
+    before, identity_before = guard.token(), identity(pod)
+    began = time.time()
+    if how == "delete":
         kubectl("delete", "pod", pod["metadata"]["name"], "-n", namespace, "--wait=false")
+    else:
+        kill_in_pod(pod, how)
+    wait_until(
+        lambda: guard.token() != before and guard.heartbeat() > began,
+        60,
+        "another runner guards",
+        pause=0.02,
+    )
+    guarded = time.time() - began
     wait_until(
         lambda: (
-            (now := pod_of(namespace, "morning")) is not None
-            and identity(now) != before
-            and is_pod_ready(now)
+            is_pod_ready(now := pod_of(namespace, name))
+            and (how == "runner" or identity(now or {}) != identity_before)
         ),
         60,
-        "another runner is ready",
+        "a pod is Ready",
     )
-    return time.monotonic() - began
+    return guarded, time.time() - began
 
 
 def identity(pod: dict[str, Any]) -> tuple[str, str]:

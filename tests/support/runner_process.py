@@ -76,8 +76,9 @@ class RunnerProcess:
         """The process that trades: the supervisor's child."""
         assert self.process is not None
         path = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
-        wait_for(lambda: bool(path.read_text().split()), 5, self.log)
-        return int(path.read_text().split()[0])
+        children: list[str] = []
+        wait_for(lambda: bool(children.extend(path.read_text().split()) or children), 5, self.log)
+        return int(children[0])
 
     def terminate(self) -> int:
         """SIGTERM; the exit status."""

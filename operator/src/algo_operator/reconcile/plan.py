@@ -145,7 +145,8 @@ def _pod_steps(
 
 def _hasten(seen: Observed, pod: PodFacts, *, wanted: bool) -> list[act.Action]:
     """A pod on its way out keeps its name: with a position open its successor does not wait for
-    the kubelet to report the end. The fence keeps the old runner from acting meanwhile."""
+    the kubelet to report the end. The fence keeps the old runner from acting meanwhile.
+    """
     if pod.node_lost:
         return [act.DeletePod(pod.uid, "its node is lost", 0)]
     if wanted and seen.at_risk:

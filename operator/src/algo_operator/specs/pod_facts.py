@@ -27,7 +27,6 @@ def read_pod(body: dict[str, Any], uid: str, *, node_lost: bool) -> PodFacts:
     container = _container(rows(status, "containerStatuses"))
     image = str((rows(section(body, "spec"), "containers") or [{}])[0].get("image", ""))
     epoch = notes.get(EPOCH_ANNOTATION, "0")
-    waiting = section(section(container, "state"), "waiting")
     return PodFacts(
         name=meta["name"],
         uid=meta["uid"],
@@ -35,7 +34,7 @@ def read_pod(body: dict[str, Any], uid: str, *, node_lost: bool) -> PodFacts:
         ready=_condition(status, "Ready").get("status") == "True",
         leaving="deletionTimestamp" in meta,
         ended=status.get("phase") in {"Failed", "Succeeded"},
-        backing_off=waiting.get("reason") == "CrashLoopBackOff",
+        backing_off=_backs_off(container),
         trouble=_trouble(meta["name"], status, container, image),
         image=image,
         epoch=int(epoch) if epoch.isdigit() else 0,
@@ -43,6 +42,16 @@ def read_pod(body: dict[str, Any], uid: str, *, node_lost: bool) -> PodFacts:
         node_lost=node_lost,
         ours=labels(body).get(names.STRATEGY_UID_LABEL) == uid,
     )
+
+
+def _backs_off(container: Json) -> bool:
+    """The kubelet waits before the next restart, or is about to say so: only a container's first
+    restart in ten minutes is made at once.
+    """
+    state = section(container, "state")
+    if section(state, "waiting").get("reason") == "CrashLoopBackOff":
+        return True
+    return "terminated" in state and int(container.get("restartCount", 0)) >= 1
 
 
 def _container(statuses: list[Json]) -> Json:

@@ -131,4 +131,6 @@ def _enter(state: State, day: Assignment, moment: Moment) -> Decision:
     stop = state.strategy.stop_loss
     if stop is not None and moment.price <= stop:
         return Skip("price_below_stop")
+    if day.freeze_quantity is not None and state.strategy.quantity > day.freeze_quantity:
+        return Skip("refused")
     return Enter()

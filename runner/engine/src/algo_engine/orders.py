@@ -52,6 +52,9 @@ class Order:
     time_us: int = 0
     """Exchange time of the intent."""
 
+    filled_us: int = 0
+    """Exchange time at which its newest fill was heard of; 0 before the first."""
+
     working: Operation | None = "place"
     """The operation that is journalled and not answered yet."""
 

@@ -38,7 +38,7 @@ def place(book: PaperBook, tag: str, side: Side, terms: Terms, *, price: int) ->
         return book
     status = "TRIGGER_PENDING" if terms.type in ("STOP_MARKET", "STOP_LIMIT") else "OPEN"
     row = OrderRow(tag=tag, status=status, terms=terms, broker_id=f"paper-{tag}")
-    return _put(book, _met(book, PaperOrder(side=side, row=row), price, is_new=True))
+    return _put(book, _arrived(book, PaperOrder(side=side, row=row), price))
 
 
 def modify(book: PaperBook, tag: str, terms: Terms, *, price: int) -> PaperBook:
@@ -48,7 +48,7 @@ def modify(book: PaperBook, tag: str, terms: Terms, *, price: int) -> PaperBook:
         return book
     status = "TRIGGER_PENDING" if terms.type in ("STOP_MARKET", "STOP_LIMIT") else "OPEN"
     changed = replace(order, row=replace(order.row, terms=terms, status=status))
-    return _put(book, _met(book, changed, price, is_new=True))
+    return _put(book, _arrived(book, changed, price))
 
 
 def cancel(book: PaperBook, tag: str) -> PaperBook:
@@ -93,6 +93,12 @@ def touched_at(book: PaperBook) -> tuple[int, int]:
         else:
             low = NEVER
     return low, high
+
+
+def _arrived(book: PaperBook, order: PaperOrder, price: int) -> PaperOrder:
+    """An order as the book takes it. A stop waits for the next tick, whatever the last price."""
+    waits = order.row.status == "TRIGGER_PENDING"
+    return order if waits else _met(book, order, price, is_new=True)
 
 
 def _met(book: PaperBook, order: PaperOrder, price: int, *, is_new: bool) -> PaperOrder:

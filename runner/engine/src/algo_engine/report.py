@@ -50,5 +50,5 @@ def _order_object(order: Order) -> dict[str, Any]:
         "status": order.status,
         "filled_quantity": order.filled,
         "average_price": average_rupees(order.value, order.filled),
-        "time": ist_datetime(order.time_us).isoformat(),
+        "time": ist_datetime(order.filled_us or order.time_us).isoformat(),
     }

@@ -43,6 +43,8 @@ def seen(state: State, day: Assignment, row: OrderRow) -> Report:
     now = seen_in_book(order, row)
     if now == order:
         return state, []
+    if now.filled > order.filled:
+        now = replace(now, filled_us=state.time_us)
     state = with_order(state, now)
     if order.leg == "entry":
         return _entry_seen(state, day, order, now, row.message)

@@ -1,6 +1,11 @@
 """`algo-runner run | replay`."""
 
 import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import socket
+    from pathlib import Path
 
 USAGE = """usage: algo-runner run
        algo-runner replay --strategy FILE.yaml --ticks FILE [--json] [--slippage-bps N] [--charges]
@@ -27,23 +32,33 @@ def main() -> int:
 
 
 def _run(arguments: list[str]) -> int:
+    """The port is bound before the large imports: a probe that comes early waits for its answer
+    instead of being refused and tried again a second later.
+    """
+    import socket
     from pathlib import Path
 
-    import uvloop
     from algo_contract.assignment import METRICS_PORT, SECRET_FOLDER
+
+    settings = dict(zip(arguments[::2], arguments[1::2], strict=False))
+    port = settings.get("--port", str(METRICS_PORT))
+    if set(settings) - {"--secret", "--port"} or len(arguments) % 2 or not port.isdigit():
+        sys.stderr.write(USAGE)
+        return 2
+    with socket.create_server(("", int(port))) as listener:
+        return _run_on(listener, Path(settings.get("--secret", SECRET_FOLDER)))
+
+
+def _run_on(listener: "socket.socket", folder: "Path") -> int:
+    import uvloop
     from algo_redis.errors import RedisRefused
 
     from algo_runner.errors import RunnerError
     from algo_runner.log import log
     from algo_runner.run import run
 
-    settings = dict(zip(arguments[::2], arguments[1::2], strict=False))
-    if set(settings) - {"--secret", "--port"} or len(arguments) % 2:
-        sys.stderr.write(USAGE)
-        return 2
-    folder = Path(settings.get("--secret", SECRET_FOLDER))
     try:
-        uvloop.run(run(folder, port=int(settings.get("--port", METRICS_PORT))))
+        uvloop.run(run(folder, listener))
     except (RunnerError, RedisRefused) as error:
         log("runner_failed", error=str(error), kind=type(error).__name__)
         return 1

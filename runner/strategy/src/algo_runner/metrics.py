@@ -4,6 +4,7 @@ the whole process's memory.
 
 import asyncio
 import resource
+import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -32,8 +33,8 @@ class Pages:
     is_ready: Callable[[], bool]
 
 
-async def serve(pages: Pages, *, host: str, port: int) -> asyncio.Server:
-    """Starts answering. Raises OSError where the port is taken."""
+async def serve(pages: Pages, listener: socket.socket) -> asyncio.Server:
+    """Starts answering, first those that have connected already."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -52,7 +53,7 @@ async def serve(pages: Pages, *, host: str, port: int) -> asyncio.Server:
         finally:
             writer.close()
 
-    return await asyncio.start_server(answer, host, port, limit=MAX_REQUEST_BYTES)
+    return await asyncio.start_server(answer, sock=listener, limit=MAX_REQUEST_BYTES)
 
 
 def process_samples(started: float) -> list[Sample]:

@@ -2,13 +2,14 @@
 
 import asyncio
 import signal
+import socket
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from algo_contract import redis_keys, streams
-from algo_contract.assignment import METRICS_PORT, Assignment, RedisServer
+from algo_contract.assignment import Assignment, RedisServer
 from algo_engine.events import Edited, SessionEnd, Timer
 from algo_engine.state import average_price, position
 from algo_redis.errors import RedisError, RedisRefused, RedisUnavailable
@@ -50,8 +51,8 @@ class Runner:
     is_ready: bool = False
 
 
-async def run(folder: Path, *, port: int = METRICS_PORT) -> None:
-    """Runs until SIGTERM or SIGINT.
+async def run(folder: Path, listener: socket.socket) -> None:
+    """Runs until SIGTERM or SIGINT; answers probes and metrics on `listener`.
 
     Raises:
         Misconfigured: the Secret is missing or unreadable.
@@ -73,7 +74,7 @@ async def run(folder: Path, *, port: int = METRICS_PORT) -> None:
         samples=lambda: samples(runner.session, runner.reader, runner.market, runner.started),
         is_ready=lambda: runner.is_ready,
     )
-    server = await serve(pages, host="0.0.0.0", port=port)  # noqa: S104 - a pod's own address
+    server = await serve(pages, listener)
     async with server:
         working = asyncio.ensure_future(_work(runner))
         await _first_of(working, stopping)

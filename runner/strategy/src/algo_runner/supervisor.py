@@ -49,7 +49,8 @@ def _exit_with(run: Callable[[], int]) -> None:
 
 def _wait(child: int) -> int:
     """The signal that killed the child, or its exit status as zero or less. A SIGTERM or SIGINT
-    that comes meanwhile is handed on, and then the child's end is the end."""
+    that comes meanwhile is handed on, and then the child's end is the end.
+    """
     stopped: list[int] = []
 
     def hand_on(number: int, _: object) -> None:
