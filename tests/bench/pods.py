@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from algo_contract import names
-from cluster import (
+from live_cluster import (
     How,
     guard_of,
     account_object,

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cluster import account_object, tenant, wait_until
+from live_cluster import account_object, tenant, wait_until
 from local_cluster.kube import PLATFORM, ROOT, KubectlError, apply, kubectl
 
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from cluster import (
+from live_cluster import (
     condition,
     events_of,
     is_pod_ready,

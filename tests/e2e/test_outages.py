@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from algo_contract.ids import strategy_id
-from cluster import (
+from live_cluster import (
     account_object,
     is_pod_ready,
     pod_of,
