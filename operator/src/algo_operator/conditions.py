@@ -214,7 +214,7 @@ def _protected(seen: Observed) -> Verdict:
             return Verdict("True", "RestingStop", "A stop-loss order rests at the broker.")
         case "exiting":
             return Verdict("True", "Exiting", "An exit order is at work.")
-        case "runner" if seen.silent or seen.pod is None or not seen.pod.ready:
+        case "runner" if seen.silent or seen.pod is None:
             return Verdict(
                 "False", "RunnerSilent", "Only the runner guards the stop, and it does not report."
             )
