@@ -49,8 +49,11 @@ def test_deleted_in_position__sells_first(namespace: str, ticks_file: Path) -> N
     with published("e2e-deleted", write_ticks(ticks_file, DAY[:3]), account=account, speed="1"):
         apply(strategy_object(namespace, "morning", sellTime="15:10:00"))
         wait_execution(namespace, "morning", "BOUGHT", 90)
-        protected = condition(namespace, "morning", "Protected")
-        assert protected["status"] == "True"
+        wait_until(
+            lambda: condition(namespace, "morning", "Protected").get("reason") == "RestingStop",
+            10,
+            "Protected tells of the resting stop",
+        )
 
         kubectl("delete", "ts", "morning", "-n", namespace, "--timeout=60s")
 
