@@ -46,9 +46,6 @@ SENTENCES: Final[dict[Reason, str]] = {
     "unresolved": "The broker's answer to an order is unclear: a person must look.",
 }
 
-RETIRED_EXECUTIONS: Final = frozenset[Execution]({"SOLD", "STOPPED", "FAILED"})
-"""States that nothing leaves before the next trading day."""
-
 OWNER_REASONS: Final = frozenset[Reason](
     {"stopped", "exited", "killed", "day_loss", "closed_by_hand", "squared_off"}
 )

@@ -1,12 +1,8 @@
 """A real Redis server for the runner's tests, one a session, with nothing else in it."""
 
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "tests/support"))
 
 from redis_server import RedisProcess, running_redis
 

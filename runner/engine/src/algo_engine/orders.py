@@ -73,11 +73,6 @@ class Order:
         """Whether it waits for a trigger."""
         return self.terms.type in ("STOP_MARKET", "STOP_LIMIT")
 
-    @property
-    def open_quantity(self) -> int:
-        """Shares that it may still fill."""
-        return self.terms.quantity - self.filled if self.is_live else 0
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderRow:

@@ -32,7 +32,7 @@ from algo_engine.events import (
 )
 from algo_engine.orders import Operation, OrderRow
 from algo_engine.pricing import stop_in_force
-from algo_engine.state import State, entry_is_final, is_done
+from algo_engine.state import State, entry_is_final
 from algo_engine.step import step
 from algo_engine.watch import Watch, watch
 from algo_redis.errors import RedisRefused, RedisUnavailable
@@ -243,11 +243,6 @@ class Session:
                 outcome: Outcome = "confirmed" if order.working == "place" else "unresolved"
                 events.append(Answered(order.tag, order.working, outcome))
         return events
-
-    @property
-    def is_done(self) -> bool:
-        """Flat, and nothing more to do today."""
-        return is_done(self.state)
 
 
 def _outcome(error: BrokerError) -> Outcome:
