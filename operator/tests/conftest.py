@@ -317,6 +317,7 @@ class World:
     namespaces: list[str] = field(default_factory=list)
     kubelet_task: asyncio.Task[None] | None = None
     troubled: dict[str, dict] = field(default_factory=dict)
+    """What keeps a pod from running, by the pod's name or, for that one pod alone, by its UID."""
 
     async def start(self, clock: SetClock | None = None, **settings: object) -> Operator:
         values = {
@@ -472,7 +473,7 @@ class World:
 
     async def _play(self, pod: dict) -> None:
         meta = pod["metadata"]
-        trouble = self.troubled.get(meta["name"])
+        trouble = self.troubled.get(meta["uid"]) or self.troubled.get(meta["name"])
         ready = "False" if trouble else "True"
         if any(
             row["type"] == "Ready" and row["status"] == ready
