@@ -77,10 +77,13 @@ step() {
   printf '%3d s\n' $((SECONDS - began))
 }
 
-# hash_of PATH...: one hash of the names, modes and contents of files and folders.
+# hash_of PATH...: one hash of the names and contents of files and folders, and of which are executable:
+# all that git keeps. (Other bits of the mode differ between checkouts as their umasks do.)
 hash_of() {
-  find "$@" -type f -not -path '*/__pycache__/*' -printf '%m %p\n' | LC_ALL=C sort -k 2 | while read -r mode file; do
-    printf '%s %s ' "$mode" "${file#"$ROOT"/}"
+  local file runs
+  find "$@" -type f -not -path '*/__pycache__/*' | LC_ALL=C sort | while read -r file; do
+    if [[ -x $file ]]; then runs=x; else runs=-; fi
+    printf '%s %s ' "$runs" "${file#"$ROOT"/}"
     sha256sum <"$file"
   done | sha256sum | cut -c1-12
 }

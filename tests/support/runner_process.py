@@ -4,6 +4,7 @@ import itertools
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -94,6 +95,13 @@ class RunnerProcess:
             return self.page("/readyz").startswith("ready")
         except OSError:
             return False
+
+    def listens(self) -> bool:
+        try:
+            socket.create_connection(("127.0.0.1", self.port)).close()
+        except OSError:
+            return False
+        return True
 
     def page(self, path: str) -> str:
         url = f"http://127.0.0.1:{self.port}{path}"

@@ -13,11 +13,6 @@ from algo_contract.trading_day import Session, TickBand
 
 ASSIGNMENT_FILE: Final = "assignment.json"
 REDIS_FILE: Final = "redis.json"
-SECRET_FOLDER: Final = "/etc/algo"  # noqa: S105 - a folder
-"""Where a runner pod mounts its Secret."""
-
-METRICS_PORT: Final = 9100
-"""Where a runner answers /metrics, /healthz and /readyz."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

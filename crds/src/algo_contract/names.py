@@ -34,3 +34,9 @@ ASSIGNMENT_ANNOTATION: Final = f"{GROUP}/assignment"
 """On a runner pod: changed so that the kubelet syncs the Secret's volume at once."""
 
 DEFAULT_STRATEGY_LIMIT: Final = 10
+
+SECRET_FOLDER: Final = "/etc/algo"  # noqa: S105 - a folder
+"""Where a runner pod mounts its Secret."""
+
+METRICS_PORT: Final = 9100
+"""Where a runner answers /metrics, /healthz and /readyz."""

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import socket
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -224,6 +225,22 @@ def test_redis_away_before_the_entry__enters_when_it_is_back(tmp_path: Path) -> 
         runner.kill()
 
 
+def test_redis_away_at_the_start__alive_and_ready_when_it_comes(tmp_path: Path) -> None:
+    with running_redis(append_only=True) as redis:
+        runner = RunnerProcess(tmp_path, redis, a_day())
+        runner.assign(runner.day)
+        redis.kill()
+        runner.start()
+        wait_for(runner.listens, 15, runner.log)
+
+        assert "Redis is not reached yet" in runner.page("/readyz")
+        assert runner.page("/healthz") == "ok\n"
+        assert "process_cpu_seconds_total" in runner.page("/metrics")
+        redis.start()
+        assert runner.page("/readyz") == "ready\n"
+        runner.kill()
+
+
 def test_redis_killed_in_position__the_stop_touched_after_is_honoured(tmp_path: Path) -> None:
     with running_redis(append_only=True) as redis:
         runner = RunnerProcess(tmp_path, redis, a_day())
@@ -284,6 +301,16 @@ def test_metrics__are_there_for_prometheus(runner: RunnerProcess) -> None:
     assert f"algo_runner_ticks_total {len(RISE_AND_FALL)}" in page
     assert 'algo_runner_order_requests_total{operation="place",outcome="confirmed"} 2' in page
     assert runner.page("/nothing") == "not found\n"
+
+
+def test_a_port_that_is_taken__is_said_without_a_traceback(runner: RunnerProcess) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        runner.port = taken.getsockname()[1]
+        runner.start()
+        assert runner.process is not None
+        assert runner.process.wait(timeout=10) == 2
+
+    assert f"port {runner.port} cannot be listened on" in runner.log()
 
 
 def test_a_strategy_of_its_own_day_only(redis: RedisProcess, tmp_path: Path) -> None:

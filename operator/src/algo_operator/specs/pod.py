@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from algo_contract import names
-from algo_contract.assignment import METRICS_PORT, SECRET_FOLDER, Assignment
+from algo_contract.assignment import Assignment
 
 from algo_operator.settings import Settings
 from algo_operator.specs import naming
@@ -12,6 +12,10 @@ from algo_operator.specs.assignment import mark_of
 EPOCH_ANNOTATION: Final = f"{names.GROUP}/epoch"
 CONTAINER: Final = "runner"
 USER: Final = 65532
+PROBE_SECONDS: Final = 5
+"""Longer than a runner holds the question while it starts: on a busy node an answer that is late is
+worth more than to be asked again.
+"""
 
 
 def runner_pod(assignment: Assignment, settings: Settings, *, owned: bool) -> dict[str, Any]:
@@ -26,7 +30,7 @@ def runner_pod(assignment: Assignment, settings: Settings, *, owned: bool) -> di
             names.ASSIGNMENT_ANNOTATION: mark_of(assignment),
             EPOCH_ANNOTATION: str(assignment.epoch),
             "prometheus.io/scrape": "true",
-            "prometheus.io/port": str(METRICS_PORT),
+            "prometheus.io/port": str(names.METRICS_PORT),
             "prometheus.io/path": "/metrics",
         },
     }
@@ -74,7 +78,7 @@ def _container(settings: Settings) -> dict[str, Any]:
         "image": settings.runner_image,
         "imagePullPolicy": "IfNotPresent",
         "args": ["run"],
-        "ports": [{"name": "metrics", "containerPort": METRICS_PORT, "protocol": "TCP"}],
+        "ports": [{"name": "metrics", "containerPort": names.METRICS_PORT, "protocol": "TCP"}],
         "resources": {
             "requests": {
                 "cpu": settings.runner_cpu_request,
@@ -89,7 +93,9 @@ def _container(settings: Settings) -> dict[str, Any]:
             "readOnlyRootFilesystem": True,
             "capabilities": {"drop": ["ALL"]},
         },
-        "volumeMounts": [{"name": "assignment", "mountPath": SECRET_FOLDER, "readOnly": True}],
+        "volumeMounts": [
+            {"name": "assignment", "mountPath": names.SECRET_FOLDER, "readOnly": True}
+        ],
     }
 
 
@@ -97,6 +103,6 @@ def _probe(path: str, *, period: int, failures: int) -> dict[str, Any]:
     return {
         "httpGet": {"path": path, "port": "metrics"},
         "periodSeconds": period,
-        "timeoutSeconds": 2,
+        "timeoutSeconds": PROBE_SECONDS,
         "failureThreshold": failures,
     }

@@ -3,7 +3,6 @@
 from typing import Any, Final, cast
 
 from algo_contract import names
-from algo_contract.assignment import METRICS_PORT
 
 from algo_operator.settings import Settings, host_and_port
 
@@ -68,7 +67,9 @@ def runner_network(namespace: str, settings: Settings) -> Body:
     body["spec"] = {
         "podSelector": {"matchLabels": {names.COMPONENT_LABEL: names.RUNNER_COMPONENT}},
         "policyTypes": ["Ingress", "Egress"],
-        "ingress": [{"from": [platform], "ports": [{"port": METRICS_PORT, "protocol": "TCP"}]}],
+        "ingress": [
+            {"from": [platform], "ports": [{"port": names.METRICS_PORT, "protocol": "TCP"}]}
+        ],
         "egress": [
             {
                 "to": [dns],

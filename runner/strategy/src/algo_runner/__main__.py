@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import socket
-    from pathlib import Path
 
 USAGE = """usage: algo-runner run
        algo-runner replay --strategy FILE.yaml --ticks FILE [--json] [--slippage-bps N] [--charges]
@@ -19,9 +18,7 @@ def main() -> int:
     """The command line; returns the exit status."""
     arguments = sys.argv[1:]
     if arguments[:1] == ["run"]:
-        from algo_runner.supervisor import supervise
-
-        return supervise(lambda: _run(arguments[1:]))
+        return _supervised(arguments[1:])
     if arguments[:1] == ["replay"]:
         from algo_runner.replay import main as replay
 
@@ -31,25 +28,33 @@ def main() -> int:
     return 0 if asked else 2
 
 
-def _run(arguments: list[str]) -> int:
-    """The port is bound before the large imports: a probe that comes early waits for its answer
-    instead of being refused and tried again a second later.
+def _supervised(arguments: list[str]) -> int:
+    """The port is bound before anything large is loaded, and stays bound while a killed runner is
+    started again: a probe that comes meanwhile waits for its answer instead of being refused.
     """
     import socket
-    from pathlib import Path
 
-    from algo_contract.assignment import METRICS_PORT, SECRET_FOLDER
+    from algo_contract.names import METRICS_PORT, SECRET_FOLDER
+
+    from algo_runner.supervisor import supervise
 
     settings = dict(zip(arguments[::2], arguments[1::2], strict=False))
     port = settings.get("--port", str(METRICS_PORT))
     if set(settings) - {"--secret", "--port"} or len(arguments) % 2 or not port.isdigit():
         sys.stderr.write(USAGE)
         return 2
-    with socket.create_server(("", int(port))) as listener:
-        return _run_on(listener, Path(settings.get("--secret", SECRET_FOLDER)))
+    try:
+        listener = socket.create_server(("", int(port)))
+    except (OSError, OverflowError) as error:
+        sys.stderr.write(f"algo-runner: port {port} cannot be listened on: {error}\n")
+        return 2
+    with listener:
+        return supervise(lambda: _run(listener, settings.get("--secret", SECRET_FOLDER)))
 
 
-def _run_on(listener: "socket.socket", folder: "Path") -> int:
+def _run(listener: "socket.socket", folder: str) -> int:
+    from pathlib import Path
+
     import uvloop
     from algo_redis.errors import RedisRefused
 
@@ -58,7 +63,7 @@ def _run_on(listener: "socket.socket", folder: "Path") -> int:
     from algo_runner.run import run
 
     try:
-        uvloop.run(run(folder, listener))
+        uvloop.run(run(Path(folder), listener))
     except (RunnerError, RedisRefused) as error:
         log("runner_failed", error=str(error), kind=type(error).__name__)
         return 1

@@ -3,6 +3,7 @@ the whole process's memory.
 """
 
 import asyncio
+import contextlib
 import resource
 import socket
 import time
@@ -11,6 +12,10 @@ from dataclasses import dataclass
 
 REQUEST_SECONDS = 5.0
 MAX_REQUEST_BYTES = 8192
+READY_SECONDS = 3.0
+"""How long a question for readiness is held while the runner starts; the kubelet waits longer, and
+would ask again only a second after a no.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +35,7 @@ class Pages:
     """What the server answers with; called at each request."""
 
     samples: Callable[[], list[Sample]]
-    is_ready: Callable[[], bool]
+    ready: asyncio.Event
 
 
 async def serve(pages: Pages, listener: socket.socket) -> asyncio.Server:
@@ -40,7 +45,10 @@ async def serve(pages: Pages, listener: socket.socket) -> asyncio.Server:
         try:
             async with asyncio.timeout(REQUEST_SECONDS):
                 request = await reader.readuntil(b"\r\n\r\n")
-                writer.write(_response(pages, request.split(b" ", 2)[1].decode("latin-1")))
+                path = request.split(b" ", 2)[1].decode("latin-1")
+                if path == "/readyz":
+                    await _until(pages.ready)
+                writer.write(_response(pages, path))
                 await writer.drain()
         except (
             TimeoutError,
@@ -54,6 +62,12 @@ async def serve(pages: Pages, listener: socket.socket) -> asyncio.Server:
             writer.close()
 
     return await asyncio.start_server(answer, sock=listener, limit=MAX_REQUEST_BYTES)
+
+
+async def _until(ready: asyncio.Event) -> None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(READY_SECONDS):
+            await ready.wait()
 
 
 def process_samples(started: float) -> list[Sample]:
@@ -100,7 +114,7 @@ def _response(pages: Pages, path: str) -> bytes:
             status, body = "200 OK", exposition(pages.samples())
         case "/healthz":
             status, body = "200 OK", "ok\n"
-        case "/readyz" if pages.is_ready():
+        case "/readyz" if pages.ready.is_set():
             status, body = "200 OK", "ready\n"
         case "/readyz":
             status, body = "503 Service Unavailable", "not ready: Redis is not reached yet\n"

@@ -20,7 +20,7 @@ from algo_runner.commands import next_commands
 from algo_runner.errors import Misconfigured, RunnerError
 from algo_runner.log import log
 from algo_runner.market import Market, follow
-from algo_runner.metrics import Pages, serve
+from algo_runner.metrics import Pages, Sample, process_samples, serve
 from algo_runner.opening import first_tick_id, open_session
 from algo_runner.secret import load_assignment, load_redis
 from algo_runner.session import Session
@@ -43,39 +43,43 @@ class Runner:
     folder: Path
     session: Session
     reader: TickReader
+    ready: asyncio.Event
     state_redis: HeldConnection
     command_redis: HeldConnection
     ticks_redis: HeldConnection
     market: Market = field(default_factory=Market)
-    started: float = field(default_factory=time.time)
-    is_ready: bool = False
 
 
 async def run(folder: Path, listener: socket.socket) -> None:
-    """Runs until SIGTERM or SIGINT; answers probes and metrics on `listener`.
+    """Runs until SIGTERM or SIGINT; answers probes and metrics on `listener` from the first, so
+    that a Redis that is away does not look like a runner that hangs.
 
     Raises:
         Misconfigured: the Secret is missing or unreadable.
         Fenced: a newer runner of the strategy has taken over.
     """
-    stopping = asyncio.Event()
+    started, ready, stopping = time.time(), asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     day = load_assignment(folder)
-    state_server, ticks_server = load_redis(folder)
-    starting = asyncio.ensure_future(_start(folder, day, state_server, ticks_server))
-    await _first_of(starting, stopping)
-    if not starting.done():
-        starting.cancel()
-        return
-    runner = starting.result()
-    pages = Pages(
-        samples=lambda: samples(runner.session, runner.reader, runner.market, runner.started),
-        is_ready=lambda: runner.is_ready,
-    )
-    server = await serve(pages, listener)
-    async with server:
+    starting = asyncio.ensure_future(_start(folder, day, ready))
+
+    def figures() -> list[Sample]:
+        if not starting.done() or starting.cancelled() or starting.exception():
+            return process_samples(started)
+        runner = starting.result()
+        return [
+            *samples(runner.session, runner.reader, runner.market),
+            *process_samples(started),
+        ]
+
+    async with await serve(Pages(figures, ready), listener):
+        await _first_of(starting, stopping)
+        if not starting.done():
+            starting.cancel()
+            return
+        runner = starting.result()
         working = asyncio.ensure_future(_work(runner))
         await _first_of(working, stopping)
         if not working.done():
@@ -85,9 +89,8 @@ async def run(folder: Path, listener: socket.socket) -> None:
     log("runner_stopped", strategy=day.strategy.id)
 
 
-async def _start(
-    folder: Path, day: Assignment, state_server: RedisServer, ticks_server: RedisServer
-) -> Runner:
+async def _start(folder: Path, day: Assignment, ready: asyncio.Event) -> Runner:
+    state_server, ticks_server = load_redis(folder)
     name = day.strategy.id
 
     def on_retry(error: RedisError, delay: float) -> None:
@@ -107,6 +110,7 @@ async def _start(
         folder=folder,
         session=session,
         reader=reader,
+        ready=ready,
         state_redis=state_redis,
         command_redis=HeldConnection(state_server, name=f"{name}-commands", on_retry=on_retry),
         ticks_redis=HeldConnection(ticks_server, name=f"{name}-live", on_retry=on_retry),
@@ -179,7 +183,7 @@ async def _beat(runner: Runner) -> None:
         ]
         try:
             await runner.ticks_redis.call("HSET", key, *fields)
-            runner.is_ready = True
+            runner.ready.set()
         except RedisUnavailable:
             pass
         except RedisError as error:

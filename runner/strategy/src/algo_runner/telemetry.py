@@ -4,12 +4,12 @@ from algo_engine.state import position
 from algo_redis.ticks import TickReader
 
 from algo_runner.market import Market
-from algo_runner.metrics import Sample, age_seconds, process_samples
+from algo_runner.metrics import Sample, age_seconds
 from algo_runner.session import Session
 
 
-def samples(session: Session, reader: TickReader, market: Market, started: float) -> list[Sample]:
-    """All figures; `started` in seconds since the epoch."""
+def samples(session: Session, reader: TickReader, market: Market) -> list[Sample]:
+    """The figures of a runner at work."""
     counters = session.counters
     ignored = counters.ignored_ticks + market.misstamped
     age = age_seconds(session.last.received_us)
@@ -35,7 +35,6 @@ def samples(session: Session, reader: TickReader, market: Market, started: float
             )
             for (operation, outcome), count in sorted(counters.requests.items())
         ),
-        *process_samples(started),
     ]
 
 
