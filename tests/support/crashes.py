@@ -17,6 +17,7 @@ from algo_engine.state import State
 from algo_engine.tick_file import FileTick
 from algo_redis.connection import connect
 from algo_redis.held import HeldConnection
+from algo_redis.streams import entry_fields
 from algo_runner.market import Market, take
 from algo_runner.opening import first_tick_id, open_session
 from algo_runner.session import stream_place
@@ -124,7 +125,7 @@ async def check_promises(day: Assignment, redis: RedisProcess) -> None:
     intents = {
         intent["tag"]
         for _, fields in journal
-        for intent in json.loads(_pairs(fields)["data"])
+        for intent in json.loads(entry_fields(fields)["data"])
         if intent["op"] == "place"
     }
     bought = sum(o["filled"] for o in orders if o["side"] == "BUY")
@@ -136,7 +137,3 @@ async def check_promises(day: Assignment, redis: RedisProcess) -> None:
     assert len([o for o in live if o["side"] == "SELL"]) <= 1, "two live exits"
     could_sell = sum(o["terms"]["quantity"] - o["filled"] for o in live if o["side"] == "SELL")
     assert sold + could_sell <= bought, "the live exit is larger than the position"
-
-
-def _pairs(fields: Any) -> dict[str, str]:
-    return fields if isinstance(fields, dict) else dict(zip(fields[::2], fields[1::2], strict=True))

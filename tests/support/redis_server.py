@@ -1,6 +1,6 @@
 """A real Redis server for tests: own folder, free port, ACL file, killed and started by its pid.
 
-Standard library only. Tests reach it by `sys.path` (see runner/redis/tests/conftest.py):
+Standard library only. The fixtures over it are in redis_fixtures.py.
 
     from redis_server import RedisProcess, running_redis
 

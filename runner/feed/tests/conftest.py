@@ -1,35 +1,14 @@
-"""A real Redis server, and small tick files."""
+"""Settings for the shared Redis server, and small tick files."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from algo_contract.assignment import RedisServer
 from algo_feed.settings import PublishSettings
-from redis_server import RedisProcess, running_redis
-
+from redis_server import RedisProcess
 
 MakeSettings = Callable[..., PublishSettings]
-
-
-@pytest.fixture(scope="session")
-def _shared_redis() -> Iterator[RedisProcess]:
-    with running_redis() as redis:
-        yield redis
-
-
-@pytest.fixture
-def redis(_shared_redis: RedisProcess) -> RedisProcess:
-    """A running server, emptied; do not stop it."""
-    _shared_redis.run("FLUSHALL")
-    return _shared_redis
-
-
-@pytest.fixture
-def durable_redis() -> Iterator[RedisProcess]:
-    """A server of the test's own with an append-only file: kill and start it at will."""
-    with running_redis(append_only=True) as redis:
-        yield redis
 
 
 @pytest.fixture

@@ -2,16 +2,12 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from algo_brokers.errors import DeniedLocally
-from algo_brokers.paper import PaperBroker
+from algo_brokers.paper import PaperBroker, TickMark
 from algo_contract import redis_keys
-from algo_contract.assignment import Assignment
 from algo_engine.events import Command, Edited, Timer
 from algo_engine.state import execution, position, reason_of
 from algo_redis.errors import RedisUnavailable
@@ -19,59 +15,19 @@ from algo_redis.held import HeldConnection
 from algo_runner.commands import next_commands
 from algo_runner.errors import Fenced
 from algo_runner.market import Market, take
-from algo_runner.opening import first_tick_id, open_session
-from algo_runner.session import Session
-from crashes import server_of
-from days import a_day, a_strategy, ticks_at
+from algo_runner.opening import first_tick_id
+from crashes import Crash, server_of
+from days import a_day, a_strategy
 from redis_server import RedisProcess
-
-SECOND = 1_000_000
-
-
-@asynccontextmanager
-async def opened(
-    day: Assignment, redis: RedisProcess, *, connection: HeldConnection | None = None
-) -> AsyncIterator[Session]:
-    held = connection or HeldConnection(server_of(redis), name="test")
-    try:
-        yield await open_session(day, held)
-    finally:
-        held.close()
-        await asyncio.sleep(0)
-
-
-async def feed(
-    session: Session, prices: list[int], *, start: str = "09:20", first: int = 1
-) -> None:
-    for number, (_, _, time_us, price, quantity, volume) in enumerate(
-        ticks_at(prices, start=start), first
-    ):
-        entry = (f"{number}-1".encode(), price, quantity, volume, time_us, time_us)
-        await take(session, Market(), [entry])
-
-
-def now_day(**fields: Any) -> tuple[Assignment, int]:
-    """A wall-clock day whose buy time was ten seconds ago, and the time now."""
-    now_us = time.time_ns() // 1000
-    recorded = a_day(a_strategy(**fields), clock="Wall")
-    midnight_us = now_us - (recorded.strategy.buy_time + 10) * SECOND
-    session = replace(
-        recorded.session,
-        midnight_us=midnight_us,
-        pre_open_us=midnight_us + 9 * 3600 * SECOND,
-        open_us=midnight_us + (9 * 3600 + 900) * SECOND,
-        close_us=midnight_us + (15 * 3600 + 1800) * SECOND,
-    )
-    return replace(recorded, session=session), now_us
+from session_days import SECOND, feed, now_day, opened
 
 
 async def test_paused_while_no_process_ran__makes_no_entry(redis: RedisProcess) -> None:
     day = a_day()
     async with opened(day, redis) as session:
-        session.broker.place = _never_sent  # type: ignore[method-assign]
-        await feed(session, [9500])
-        assert session.state.entry is not None
-        assert session.state.entry.status == "DENIED"
+        session.broker.place = _dies  # type: ignore[method-assign]
+        with pytest.raises(Crash):
+            await feed(session, [9500])
 
     paused = replace(day.strategy, desired_state="Paused", generation=2)
     async with opened(replace(day, strategy=paused, epoch=2), redis) as session:
@@ -86,8 +42,9 @@ async def test_another_quantity_while_no_process_ran__is_the_one_bought(
 ) -> None:
     day = a_day()
     async with opened(day, redis) as session:
-        session.broker.place = _never_sent  # type: ignore[method-assign]
-        await feed(session, [9500])
+        session.broker.place = _dies  # type: ignore[method-assign]
+        with pytest.raises(Crash):
+            await feed(session, [9500])
 
     async with opened(
         replace(day, strategy=replace(day.strategy, quantity=3), epoch=2), redis
@@ -255,7 +212,7 @@ async def test_an_order_already_in_the_book__is_not_taken_twice(redis: RedisProc
             token=session.journal.token,
             slippage_bps=0,
         )
-        twin.last_price = 9000
+        twin.now = TickMark("9-1", 9000, 0)
 
         row = await twin.place(entry, send_by=time.monotonic() + 1)
 
@@ -276,5 +233,5 @@ class _Flaky(HeldConnection):
         return await super().run(script, keys=keys, args=args)
 
 
-async def _never_sent(*_: Any, **__: Any) -> Any:
-    raise DeniedLocally("the network is away")
+async def _dies(*_: Any, **__: Any) -> Any:
+    raise Crash

@@ -29,6 +29,7 @@ COMMANDS: Final = (
     "hdel",
     "hincrby",
     "xadd",
+    "xdel",
     "xread",
     "xrange",
     "xrevrange",

@@ -45,7 +45,7 @@ class TickMark:
         return TickMark(cursor, int(price), int(time_us))
 
 
-WRITE: Final = Script("""
+WRITE: Final = Script("""#!lua flags=allow-oom
 local epoch, start = tonumber(ARGV[1]), tonumber(ARGV[2])
 local held = redis.call('HMGET', KEYS[1], 'epoch', 'start')
 if held[1] and (epoch < tonumber(held[1])
@@ -62,7 +62,7 @@ for i = 5, #ARGV, 2 do redis.call('HSET', KEYS[2], ARGV[i], ARGV[i + 1]) end
 return 'OK'
 """)
 """KEYS: fence, paper. ARGV: epoch, start, tag of a new order or '', its deadline (µs, the server's
-time), then field and value pairs."""
+time), then field and value pairs. A redis-state that is full is no reason to lose a fill."""
 
 
 class PaperBroker:
@@ -78,10 +78,10 @@ class PaperBroker:
         self._slippage_bps: Final = slippage_bps
         self.book = PaperBook(slippage_bps=slippage_bps)
         self.last_tick: TickMark | None = None
-        """The last tick that changed the book; None before."""
+        """The tick at which the book was changed last; None before."""
 
-        self.last_price = 0
-        """Paise: what a market order is filled at. The session sets it with every tick."""
+        self.now = TickMark("", 0, 0)
+        """The tick at whose price a market order is filled. The session sets it."""
 
     async def load(self) -> None:
         """Reads the book as it stands in Redis, waiting while Redis is away.
@@ -104,15 +104,15 @@ class PaperBroker:
 
     async def place(self, order: Order, *, send_by: float) -> OrderRow:
         """Takes an order once under its tag and fills it if it can. See `port.Broker`."""
-        left = send_by - time.monotonic()
-        if left <= 0:
-            raise DeniedLocally("it was too late to send it")
         try:
             now: list[str] = await self._redis.call("TIME")
         except RedisUnavailable as error:
             raise DeniedLocally(str(error)) from error
+        left = send_by - time.monotonic()
+        if left <= 0:
+            raise DeniedLocally("it was too late to send it")
         deadline = int(now[0]) * 1_000_000 + int(now[1]) + int(left * 1_000_000)
-        after = paper.place(self.book, order.tag, order.side, order.terms, price=self.last_price)
+        after = paper.place(self.book, order.tag, order.side, order.terms, price=self.now.price)
         try:
             reply = await self._write(after, new=order.tag, deadline=deadline)
         except RedisUnavailable:
@@ -131,7 +131,7 @@ class PaperBroker:
     async def modify(self, tag: str, terms: Terms) -> OrderRow:
         """Changes a live order and fills it if it can. See `port.Broker`."""
         return await self._change(
-            tag, lambda: paper.modify(self.book, tag, terms, price=self.last_price)
+            tag, lambda: paper.modify(self.book, tag, terms, price=self.now.price)
         )
 
     async def cancel(self, tag: str) -> OrderRow:
@@ -153,11 +153,11 @@ class PaperBroker:
         Raises:
             RedisRefused: the fence is held by a newer runner.
         """
-        self.last_price = tick.price
+        self.now = tick
         before = self.book
         while (after := paper.trade(self.book, tick.price)) is not self.book:
             try:
-                await self._write(after, tick=tick)
+                await self._write(after)
                 self.book = after
             except RedisUnavailable:
                 await self.load()
@@ -176,19 +176,17 @@ class PaperBroker:
             self.book = after
             return after.orders[tag].row
 
-    async def _write(
-        self, after: PaperBook, *, tick: TickMark | None = None, new: str = "", deadline: int = 0
-    ) -> str:
+    async def _write(self, after: PaperBook, *, new: str = "", deadline: int = 0) -> str:
         pairs: list[Argument] = []
         for number, (tag, order) in enumerate(after.orders.items()):
             if self.book.orders.get(tag) != order:
                 pairs += [tag, _order_text(number, order)]
+        tick = self.now if self.now.cursor else self.last_tick
         if tick is not None:
             pairs += [LAST_TICK, tick.text()]
         args: list[Argument] = [*self._token, new, deadline, *pairs]
         reply: str = await self._redis.run(WRITE, keys=self._keys, args=args)
-        if tick is not None:
-            self.last_tick = tick
+        self.last_tick = tick
         return reply
 
     async def _wait_past(self, deadline: int) -> str:

@@ -1,7 +1,7 @@
 """Reads `strategy:{id}:commands`: wishes of people and of the operator, to be heard at once."""
 
 import time
-from typing import Any, Final, cast, get_args
+from typing import Final, cast, get_args
 
 from algo_contract import streams
 from algo_contract.redis_keys import strategy as strategy_key
@@ -9,6 +9,7 @@ from algo_contract.streams import CommandKind
 from algo_engine.events import Command
 from algo_redis.errors import RedisUnavailable
 from algo_redis.held import HeldConnection
+from algo_redis.streams import entry_fields
 
 BLOCK_MS: Final = 2000
 
@@ -30,7 +31,7 @@ async def next_commands(
     commands: list[Command] = []
     for entry_id, fields in entries:
         after = entry_id
-        command = _read(entry_id, _pairs(fields), trading_day=trading_day, now_us=now_us)
+        command = _read(entry_id, entry_fields(fields), trading_day=trading_day, now_us=now_us)
         if command is not None:
             commands.append(command)
     return after, commands
@@ -48,7 +49,3 @@ def _read(
     if kind not in get_args(CommandKind) or not is_for_now:
         return None
     return Command(entry_id, cast("CommandKind", kind))
-
-
-def _pairs(fields: Any) -> dict[str, str]:
-    return fields if isinstance(fields, dict) else dict(zip(fields[::2], fields[1::2], strict=True))

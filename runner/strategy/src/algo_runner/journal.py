@@ -27,9 +27,13 @@ from algo_redis.connection import Argument
 from algo_redis.errors import RedisRefused, RedisUnavailable
 from algo_redis.held import HeldConnection
 from algo_redis.script import Script
+from algo_redis.streams import entry_fields
 
-from algo_runner.errors import Fenced
+from algo_runner.errors import Fenced, StateFull
 from algo_runner.snapshot import snapshot
+
+_ALLOW_FULL: Final = "#!lua flags=allow-oom\n"
+"""A redis-state that is full must not stop whoever guards a position."""
 
 _CHECK: Final = """
 local epoch, start = tonumber(ARGV[1]), tonumber(ARGV[2])
@@ -43,13 +47,38 @@ redis.call('HSET', KEYS[1], 'epoch', ARGV[1], 'start', ARGV[2])
 """
 """A lower token is refused; a higher one, or the first, is stored."""
 
-TAKE: Final = Script(_CHECK + "return seq")
+BEGIN: Final = Script(
+    _ALLOW_FULL
+    + """
+local epoch = tonumber(ARGV[1])
+local held = redis.call('HMGET', KEYS[1], 'epoch', 'start')
+if held[1] and epoch < tonumber(held[1]) then
+  return redis.error_reply('FENCED a newer runner has taken over')
+end
+local now = redis.call('TIME')
+local start = now[1] * 1000000 + now[2]
+if held[1] and epoch == tonumber(held[1]) then start = math.max(start, tonumber(held[2]) + 1) end
+local text = string.format('%.0f', start)
+redis.call('HSET', KEYS[1], 'epoch', ARGV[1], 'start', text)
+return {text, redis.call('HGET', KEYS[1], 'seq') or '0'}
+"""
+)
+"""A new process of an epoch: its start is the server's time, and later than any start before it
+even where that clock was set back. ARGV: epoch. Returns that start and the last commit number."""
 
-COMMIT: Final = Script(
+TAKE: Final = Script(_ALLOW_FULL + _CHECK + "return seq")
+
+_COMMIT: Final = (
     _CHECK
     + """
 if tonumber(ARGV[3]) <= seq then return 'KNOWN' end
 redis.call('HSET', KEYS[1], 'seq', ARGV[3])
+if ARGV[4] == 'mark' and ARGV[5] == '[]' then
+  local newest = redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', 1)[1]
+  if newest and newest[2][2] == 'mark' and newest[2][4] == '[]' then
+    redis.call('XDEL', KEYS[2], newest[1])
+  end
+end
 redis.call('XADD', KEYS[2], '*', 'kind', ARGV[4], 'data', ARGV[5], 'state', ARGV[6])
 local fields = tonumber(ARGV[7])
 redis.call('HSET', KEYS[3], unpack(ARGV, 8, 7 + fields))
@@ -60,9 +89,12 @@ end
 return 'OK'
 """
 )
+COMMIT: Final = Script(_ALLOW_FULL + _COMMIT)
+COMMIT_ENTRY: Final = Script(_COMMIT)
 """ARGV: epoch, start, commit number, kind, data, snapshot, number of state words, the state's
 field and value pairs, then reason, type, message, time of each event. A commit number that was
-written already is not written again, so a commit whose answer was lost may be repeated."""
+written already is not written again, so a commit whose answer was lost may be repeated. A mark
+takes the place of the mark before it. An entry is refused (OOM) where redis-state is full."""
 
 
 @dataclass(slots=True)
@@ -71,23 +103,41 @@ class Journal:
 
     redis: HeldConnection
     strategy_id: str
-    token: tuple[int, int]
-    """(epoch, process start): the operator's count of pods, then redis-state's clock in µs when
-    this process started, so that tokens grow whatever a node's own clock says."""
+    epoch: int
+    start: int = 0
+    """This process's start by redis-state's clock in µs; `begin` sets it."""
 
     sequence: int = 0
 
+    @property
+    def token(self) -> tuple[int, int]:
+        """(epoch, process start): the operator's count of pods, then when this process started,
+        so that tokens grow whatever a node's own clock says.
+        """
+        return self.epoch, self.start
+
+    async def begin(self) -> None:
+        """Takes the fence for a process that has just started; waits while Redis is away.
+
+        Raises:
+            Fenced: a pod of a higher epoch holds it.
+        """
+        start, sequence = await self._insist(BEGIN, args=[self.epoch])
+        self.start, self.sequence = int(start), int(sequence)
+
     async def take(self) -> None:
-        """Takes the fence; waits while Redis is away.
+        """Takes the fence again, and learns what was committed last; waits while Redis is away.
 
         Raises:
             Fenced: a newer runner holds it.
         """
+        self.sequence = int(await self._insist(TAKE, args=[*self.token]))
+
+    async def _insist(self, script: Script, *, args: list[Argument]) -> Any:
+        keys = [strategy_key(self.strategy_id, "fence")]
         while True:
             try:
-                keys = [strategy_key(self.strategy_id, "fence")]
-                self.sequence = await self.redis.run(TAKE, keys=keys, args=[*self.token])
-                return
+                return await self.redis.run(script, keys=keys, args=args)
             except RedisUnavailable:
                 continue
             except RedisRefused as error:
@@ -102,7 +152,7 @@ class Journal:
                 break
             except RedisUnavailable:
                 continue
-        return _field(entries[0][1], "state") if entries else None
+        return entry_fields(entries[0][1])["state"] if entries else None
 
     async def commit(
         self, state: State, actions: Sequence[Action], *, kind: str, stop: int
@@ -111,8 +161,26 @@ class Journal:
 
         Raises:
             RedisUnavailable: whether it was written is unknown; repeating it is harmless.
+            StateFull: an entry, and redis-state has no room for it; nothing was written.
             Fenced: a newer runner has taken over; nothing was written.
         """
+        enters = any(isinstance(a, Place) and a.order.side == "BUY" for a in actions)
+        script = COMMIT_ENTRY if enters else COMMIT
+        keys = [strategy_key(self.strategy_id, p) for p in ("fence", "journal", "state", "events")]
+        reply = "KNOWN"
+        while reply == "KNOWN":
+            # Known already: an attempt of this process that was thought lost has come through
+            # since. What was decided after it goes on top.
+            args = self._commit_args(state, actions, kind=kind, stop=stop)
+            try:
+                reply = await self.redis.run(script, keys=keys, args=args)
+            except RedisRefused as error:
+                raise fenced(error) from error
+            self.sequence += 1
+
+    def _commit_args(
+        self, state: State, actions: Sequence[Action], *, kind: str, stop: int
+    ) -> list[Argument]:
         published = state_hash(self._published(state, stop))
         words: list[Argument] = [word for pair in published.items() for word in pair]
         args: list[Argument] = [
@@ -128,12 +196,7 @@ class Journal:
             if isinstance(told, Tell):
                 type_ = "Warning" if told.is_warning else "Normal"
                 args += [told.reason, type_, told.message, state.time_us]
-        keys = [strategy_key(self.strategy_id, p) for p in ("fence", "journal", "state", "events")]
-        try:
-            await self.redis.run(COMMIT, keys=keys, args=args)
-        except RedisRefused as error:
-            raise fenced(error) from error
-        self.sequence += 1
+        return args
 
     def _published(self, state: State, stop: int) -> RunnerState:
         return RunnerState(
@@ -166,11 +229,10 @@ def _intent(action: Place | Modify | Cancel) -> dict[str, Any]:
 
 def fenced(error: RedisRefused) -> Exception:
     """A refusal by a script that checks the fence, as what it means."""
-    return Fenced(error.detail) if error.code == "FENCED" else error
-
-
-def _field(fields: Any, name: str) -> str:
-    pairs = (
-        fields if isinstance(fields, dict) else dict(zip(fields[::2], fields[1::2], strict=True))
-    )
-    return str(pairs[name])
+    match error.code:
+        case "FENCED":
+            return Fenced(error.detail)
+        case "OOM":
+            return StateFull("redis-state is full: no new entry")
+        case _:
+            return error

@@ -1,8 +1,8 @@
 """The tick loop: reads the strategy's stream and hands over the ticks that can change something."""
 
-import time
+import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from algo_contract import redis_keys
@@ -11,10 +11,10 @@ from algo_engine.events import SessionEnd, Tick
 from algo_engine.watch import NEVER
 from algo_redis.errors import RedisError
 from algo_redis.held import HeldConnection
+from algo_redis.ticks import COUNT, TickReader
 from algo_redis.ticks import Tick as StreamTick
-from algo_redis.ticks import TickReader
 
-from algo_runner.session import LATE_US, Session
+from algo_runner.session import Session
 
 BLOCK_MS: Final = 1000
 STAMP_TOLERANCE_US: Final = 2_000_000
@@ -27,6 +27,17 @@ class Market:
 
     misstamped: int = 0
     ended: bool = False
+    taking: bool = False
+    more: bool = True
+    """The last read was as large as a read can be, or there was none yet."""
+
+    caught_up: asyncio.Event = field(default_factory=asyncio.Event)
+    """The stream was read to its end once."""
+
+    @property
+    def is_behind(self) -> bool:
+        """Ticks wait that came before now: what a timer would do is theirs to decide first."""
+        return self.taking or self.more
 
 
 async def follow(
@@ -41,9 +52,14 @@ async def follow(
     while not market.ended:
         closed = await _feed_has_closed(session.day, feed)
         ticks = await reader.read(block_ms=50 if closed else BLOCK_MS)
+        market.more = len(ticks) >= COUNT
         if ticks:
+            market.taking = True
             await take(session, market, ticks)
-        elif closed:
+            market.taking = False
+        if not market.more:
+            market.caught_up.set()
+        if closed and not ticks:
             market.ended = True
             await session.handle(SessionEnd(), kind="session_end")
 
@@ -64,8 +80,7 @@ async def take(session: Session, market: Market, ticks: Sequence[StreamTick]) ->
         if not is_well_stamped:
             market.misstamped += 1
             continue
-        is_late = is_wall and time.time_ns() // 1000 - received_us > LATE_US
-        if await session.tick(Tick(price, time_us, entry_id.decode(), is_late=is_late)):
+        if await session.tick(Tick(price, time_us, entry_id.decode()), received_us=received_us):
             last.price, last.time_us, last.received_us = price, time_us, received_us
         wanted = session.watch()
         low, high, at_us = wanted.low, wanted.high, wanted.at_us
@@ -82,4 +97,4 @@ async def _feed_has_closed(day: Assignment, feed: HeldConnection) -> bool:
         clock = await feed.call("GET", redis_keys.feed_clock(day.feed))
     except RedisError:
         return False
-    return clock is not None and int(clock) >= day.session.close_us
+    return clock is not None and clock.isdigit() and int(clock) >= day.session.close_us

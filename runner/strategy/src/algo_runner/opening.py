@@ -4,7 +4,6 @@ from typing import Final
 
 from algo_brokers.paper import PaperBroker
 from algo_contract.assignment import Assignment
-from algo_redis.errors import RedisUnavailable
 from algo_redis.held import HeldConnection
 
 from algo_runner.errors import Misconfigured
@@ -22,11 +21,10 @@ async def open_session(day: Assignment, redis: HeldConnection) -> Session:
         Fenced: a newer runner holds the strategy.
         Misconfigured: the journal is not of this release.
     """
-    token = (day.epoch, await _server_time_us(redis))
-    journal = Journal(redis=redis, strategy_id=day.strategy.id, token=token)
-    await journal.take()
+    journal = Journal(redis=redis, strategy_id=day.strategy.id, epoch=day.epoch)
+    await journal.begin()
     broker = PaperBroker(
-        redis, strategy_id=day.strategy.id, token=token, slippage_bps=day.slippage_bps
+        redis, strategy_id=day.strategy.id, token=journal.token, slippage_bps=day.slippage_bps
     )
     await broker.load()
     try:
@@ -47,12 +45,3 @@ def first_tick_id(session: Session, *, now_ms: int) -> str:
     if stream_place(session.state.cursor) > (0, 0):
         return session.state.cursor
     return STREAM_START if session.day.clock == "Feed" else f"{now_ms - LATE_US // 1000}-0"
-
-
-async def _server_time_us(redis: HeldConnection) -> int:
-    while True:
-        try:
-            seconds, micros = await redis.call("TIME")
-            return int(seconds) * 1_000_000 + int(micros)
-        except RedisUnavailable:
-            continue

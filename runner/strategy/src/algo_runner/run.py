@@ -1,6 +1,7 @@
 """`algo-runner run`: the process in a strategy's pod, from its Secret to the end of its day."""
 
 import asyncio
+import contextlib
 import signal
 import socket
 import time
@@ -30,6 +31,9 @@ HOUSEKEEPING_SECONDS: Final = 0.25
 LIVE_SECONDS: Final = 1.0
 MARK_SECONDS: Final = 30.0
 """How often the place in the tick stream is journalled while in position."""
+
+CATCH_UP_SECONDS: Final = 5.0
+"""How long a start waits for the ticks that were missed."""
 
 LOGIN_REFUSALS: Final = frozenset({"WRONGPASS", "NOAUTH"})
 IN_FLIGHT_SECONDS: Final = 5.0
@@ -129,6 +133,8 @@ async def _housekeep(runner: Runner) -> None:
     """Timers of the wall clock, a changed Secret, marks."""
     session = runner.session
     known, marked = session.day, time.monotonic()
+    await _ticks_read(runner)
+    await session.caught_up()
     while True:
         await asyncio.sleep(HOUSEKEEPING_SECONDS)
         if session.day.clock == "Wall":
@@ -144,16 +150,28 @@ async def _housekeep(runner: Runner) -> None:
 
 async def _tick_wall_clock(runner: Runner) -> None:
     session, now_us = runner.session, time.time_ns() // 1000
-    if now_us > session.day.session.close_us and not runner.market.ended:
-        runner.market.ended = True
+    market = runner.market
+    if now_us > session.day.session.close_us and not market.ended and not market.is_behind:
+        market.ended = True
         await session.handle(SessionEnd(), kind="session_end")
     elif now_us >= session.watch().at_us:
-        await session.handle(Timer(now_us), kind="timer")
+        await session.handle(Timer(now_us), kind="timer", unless=lambda: market.is_behind)
+
+
+async def _ticks_read(runner: Runner) -> None:
+    """Waits until the ticks missed are read, which come before any wish of today; but not long:
+    an exit does not wait for prices that may never come.
+    """
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(CATCH_UP_SECONDS):
+            await runner.market.caught_up.wait()
+    runner.market.more = False
 
 
 async def _obey(runner: Runner) -> None:
     session = runner.session
     after = session.state.last_command or "0-0"
+    await _ticks_read(runner)
     while True:
         after, commands = await next_commands(
             runner.command_redis,

@@ -6,7 +6,7 @@ lost answer leaves open is settled by the broker's book, never by guessing.
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -30,13 +30,14 @@ from algo_engine.events import (
     Tick,
     Timer,
 )
-from algo_engine.orders import Operation, OrderRow
+from algo_engine.orders import Operation, Order, OrderRow
 from algo_engine.pricing import stop_in_force
-from algo_engine.state import State, entry_is_final
+from algo_engine.state import State, entry_is_final, is_flat, position
 from algo_engine.step import step
 from algo_engine.watch import Watch, watch
 from algo_redis.errors import RedisRefused, RedisUnavailable
 
+from algo_runner.errors import StateFull
 from algo_runner.journal import Journal, fenced
 
 SEND_BY_SECONDS: Final = 1.0
@@ -92,25 +93,44 @@ class Session:
         """
         async with self.lock:
             mark = self.broker.last_tick
-            if mark is not None and stream_place(mark.cursor) > stream_place(self.state.cursor):
-                self._stand_at(mark.price, mark.time_us, mark.cursor)
-            self.broker.last_price = self.state.last_price
+            if mark is not None and self._is_news(mark):
+                self._stand_at(mark)
+            else:
+                self.broker.now = TickMark(
+                    self.state.cursor, self.state.last_price, self.state.time_us
+                )
             for event in self._left_open():
                 await self._handle(event, kind=kind)
-            await self._handle(Edited(self.day.strategy), kind="edited")
-            await self._handle(self._resumption(), kind=kind, is_durable=True)
+            if is_flat(self.state):
+                await self._handle(Edited(self.day.strategy), kind="edited")
+            await self._handle(self._thought_over(), kind=kind, is_durable=True)
 
-    def _resumption(self) -> Event:
-        """Recorded ticks do not age: the last one is thought over anew where nothing was bought
-        on it yet, so that an entry which died on its way is made at the same price.
+    async def caught_up(self) -> None:
+        """The ticks missed are read: what was edited meanwhile, with a position open, is taken
+        over now, at the price of now.
         """
-        state = self.state
-        if self.day.clock == "Feed" and state.last_price > 0 and not entry_is_final(state):
-            return Tick(state.last_price, state.time_us, state.cursor)
+        await self.handle(Edited(self.day.strategy), kind="edited")
+
+    def _is_news(self, mark: TickMark) -> bool:
+        """Whether the book stands at a tick of today that the journal does not know."""
+        is_later = stream_place(mark.cursor) > stream_place(self.state.cursor)
+        return is_later and mark.time_us >= self.day.session.midnight_us
+
+    def _thought_over(self) -> Event:
+        """The last tick once more: a step that died with it is made at the same price. Recorded
+        ticks do not age; under the wall clock it may still trigger the stop, and nothing else.
+        """
+        state, is_recorded = self.state, self.day.clock == "Feed"
+        if state.last_price > 0 and (
+            position(state) > 0 or (is_recorded and not entry_is_final(state))
+        ):
+            return Tick(state.last_price, state.time_us, state.cursor, is_late=not is_recorded)
         return Resumed()
 
-    async def tick(self, tick: Tick) -> bool:
+    async def tick(self, tick: Tick, *, received_us: int) -> bool:
         """A tick that may matter: the book fills first, as an exchange does, then the engine.
+        `received_us` is when the feed had it (µs since the epoch): its age is judged when its
+        turn has come.
 
         False for one that decides nothing: no price, or stamped outside the day's session.
         """
@@ -121,10 +141,12 @@ class Session:
         async with self.lock:
             if ends_entry(self.state, self.day, tick.time_us):
                 await self._handle(Timer(tick.time_us), kind="entry_ended")
-            for row in await self._traded(TickMark(tick.cursor, tick.price, tick.time_us)):
-                self._stand_at(tick.price, tick.time_us, tick.cursor)
+            mark = TickMark(tick.cursor, tick.price, tick.time_us)
+            for row in await self._traded(mark):
+                self._stand_at(mark)
                 await self._handle(Seen(row), kind="filled")
-            await self._handle(tick, kind="tick")
+            is_late = self.day.clock == "Wall" and _now_us() - received_us > LATE_US
+            await self._handle(replace(tick, is_late=is_late), kind="tick")
         return True
 
     async def _traded(self, mark: TickMark) -> list[OrderRow]:
@@ -133,11 +155,14 @@ class Session:
         except RedisRefused as error:
             raise fenced(error) from error
 
-    async def handle(self, event: Event, *, kind: str) -> None:
-        """Any other event, at the newest tick's price."""
+    async def handle(
+        self, event: Event, *, kind: str, unless: Callable[[], bool] = lambda: False
+    ) -> None:
+        """Any other event, at the newest tick's price; `unless` is asked when its turn has come."""
         async with self.lock:
-            self._catch_up()
-            await self._handle(event, kind=kind)
+            if not unless():
+                self._catch_up()
+                await self._handle(event, kind=kind)
 
     async def mark(self) -> None:
         """Makes durable how far the ticks were read, for a successor to go on from there."""
@@ -151,43 +176,51 @@ class Session:
             self.state.cursor
         ):
             return
-        self.broker.last_price = self.last.price
-        self._stand_at(self.last.price, self.last.time_us, self.last.cursor)
+        self._stand_at(TickMark(self.last.cursor, self.last.price, self.last.time_us))
 
-    def _stand_at(self, price: int, time_us: int, cursor: str) -> None:
-        now_us = max(time_us, self.state.time_us)
-        self.state = replace(self.state, last_price=price, time_us=now_us, cursor=cursor)
+    def _stand_at(self, mark: TickMark) -> None:
+        self.broker.now = mark
+        now_us = max(mark.time_us, self.state.time_us)
+        self.state = replace(self.state, last_price=mark.price, time_us=now_us, cursor=mark.cursor)
 
     async def _handle(self, event: Event, *, kind: str, is_durable: bool = False) -> None:
         queue: list[Event] = [event]
         while queue:
             event = queue.pop(0)
             state, actions = step(self.state, self.day, event)
-            if is_durable or actions or _facts(state) != _facts(self.state):
-                state, actions = await self._durable(state, actions, event, kind=kind)
-            self.state = state
             send_by = time.monotonic() + SEND_BY_SECONDS
+            if is_durable or actions or _facts(state) != _facts(self.state):
+                state, actions, send_by = await self._durable(state, actions, event, kind=kind)
+            self.state = state
             for action in actions:
                 if not isinstance(action, Tell):
                     queue += await self._send(action, send_by=send_by)
+            if kind == "answer" and self.day.clock == "Feed" and _never_sent_entry(state, event):
+                queue.append(self._thought_over())
             kind = "answer"
 
     async def _durable(
         self, state: State, actions: list[Action], event: Event, *, kind: str
-    ) -> tuple[State, list[Action]]:
-        """Commits a step. When Redis was away meanwhile the step is thought over anew: an entry
-        that waited is decided on the tick's age, and only what is then decided is written.
+    ) -> tuple[State, list[Action], float]:
+        """Commits a step; what to send, and until when (monotonic seconds). When Redis was away
+        meanwhile the step is thought over anew: an entry that waited is decided on the tick's
+        age, and only what is then decided is written.
         """
         while True:
+            send_by = time.monotonic() + SEND_BY_SECONDS
             try:
                 await self._commit(state, actions, kind=kind)
-                return state, actions
+                return state, actions, send_by
+            except StateFull as error:
+                given_up = Answered(state.entry.tag, "place", "rejected", str(error))
+                state, told = step(state, self.day, given_up)
+                actions = [*(a for a in actions if isinstance(a, Tell)), *told]
             except RedisUnavailable:
                 self.counters.commit_retries += 1
                 sequence = self.journal.sequence
                 await self.journal.take()
                 if self.journal.sequence > sequence:
-                    return state, actions
+                    return state, actions, send_by
                 if isinstance(event, Tick) and self.day.clock == "Wall":
                     event = replace(event, is_late=True)
                 state, actions = step(self.state, self.day, event)
@@ -239,6 +272,8 @@ class Session:
             if order.working == "place" and row is None:
                 message = "the process stopped before it was sent"
                 events.append(Answered(order.tag, "place", "denied", message))
+            elif row is None and order.is_live:
+                events.append(Seen(_lost_row(order)))
             elif order.working is not None:
                 outcome: Outcome = "confirmed" if order.working == "place" else "unresolved"
                 events.append(Answered(order.tag, order.working, outcome))
@@ -249,6 +284,33 @@ def _outcome(error: BrokerError) -> Outcome:
     if isinstance(error, DeniedLocally):
         return "denied"
     return "rejected" if isinstance(error, Rejected) else "unresolved"
+
+
+def _lost_row(order: Order) -> OrderRow:
+    """An order that was placed and that the book has no more."""
+    return OrderRow(
+        tag=order.tag,
+        status="CANCELLED",
+        terms=order.terms,
+        filled=order.filled,
+        value=order.value,
+        message="the paper book has lost it",
+    )
+
+
+def _never_sent_entry(state: State, event: Event) -> bool:
+    """Whether an entry was just found not to have been sent: recorded ticks wait for it."""
+    return (
+        isinstance(event, Answered)
+        and event.outcome == "denied"
+        and state.entry is not None
+        and state.entry.tag == event.tag
+        and not entry_is_final(state)
+    )
+
+
+def _now_us() -> int:
+    return time.time_ns() // 1000
 
 
 def stream_place(cursor: str) -> tuple[int, int]:

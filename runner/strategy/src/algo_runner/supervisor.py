@@ -17,55 +17,68 @@ WITHIN_SECONDS = 600.0
 """More deaths than that in that time are for the kubelet and the operator to see."""
 
 PAUSE_SECONDS = 0.05
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+"""The kernel drops those that a pod's first process has no handler for, so there is always one."""
 
 
 def supervise(run: Callable[[], int]) -> int:
     """Runs `run` in a child process until it ends by itself; the exit status."""
     deaths: list[float] = []
-    while True:
-        child = os.fork()
-        if child == 0:
-            _exit_with(run)
-        killed_by = _wait(child)
-        if killed_by <= 0:
-            return -killed_by
+    children: list[int] = []
+    stopped: list[int] = []
+
+    def hand_on(number: int, _: object) -> None:
+        stopped.append(number)
+        if children:
+            try:
+                os.kill(children[-1], number)
+            except ProcessLookupError:
+                return
+
+    for number in STOP_SIGNALS:
+        signal.signal(number, hand_on)
+    while not stopped:
+        _start(run, children)
+        code = os.waitstatus_to_exitcode(os.waitpid(children[-1], 0)[1])
+        children.clear()
+        if code >= 0 or stopped:
+            return code if code >= 0 else 128 - code
         now = time.monotonic()
         deaths = [moment for moment in deaths if now - moment < WITHIN_SECONDS] + [now]
         if len(deaths) > RESTARTS:
-            _say(f'"runner_given_up","killed_by":{killed_by},"deaths":{len(deaths)}')
-            return 128 + killed_by
-        _say(f'"runner_killed","killed_by":{killed_by},"deaths":{len(deaths)}')
+            _say(f'"runner_given_up","killed_by":{-code},"deaths":{len(deaths)}')
+            return 128 - code
+        _say(f'"runner_killed","killed_by":{-code},"deaths":{len(deaths)}')
         time.sleep(PAUSE_SECONDS)
+    return 128 + stopped[0]
+
+
+def _start(run: Callable[[], int], children: list[int]) -> None:
+    """Forks the runner. A stop signal that comes meanwhile waits until there is one to take it."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    child = os.fork()
+    if child == 0:
+        for number in STOP_SIGNALS:
+            signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+        _exit_with(run)
+    children.append(child)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
 
 
 def _exit_with(run: Callable[[], int]) -> None:
     status = 1
     try:
         status = run()
+    except BaseException as error:  # noqa: BLE001 - told here, for nobody else would
+        import json
+        import traceback
+
+        kind, trace = type(error).__name__, json.dumps(traceback.format_exc())
+        _say(f'"runner_crashed","kind":"{kind}","traceback":{trace}')
     finally:
         sys.stderr.flush()
         os._exit(status)
-
-
-def _wait(child: int) -> int:
-    """The signal that killed the child, or its exit status as zero or less. A SIGTERM or SIGINT
-    that comes meanwhile is handed on, and then the child's end is the end.
-    """
-    stopped: list[int] = []
-
-    def hand_on(number: int, _: object) -> None:
-        stopped.append(number)
-        os.kill(child, number)
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, hand_on)
-    _, status = os.waitpid(child, 0)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, signal.SIG_IGN if stopped else signal.SIG_DFL)
-    code = os.waitstatus_to_exitcode(status)
-    if code < 0 and stopped:
-        return -(128 - code)
-    return -code
 
 
 def _say(fields: str) -> None:

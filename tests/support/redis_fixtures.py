@@ -1,22 +1,24 @@
-"""A real Redis server for every test: one that is shared and flushed, or one of its own."""
+"""Real Redis servers for any test: one that is shared and flushed, or one of the test's own."""
 
 from collections.abc import Iterator
+
 import pytest
 from algo_contract.assignment import RedisServer
 from redis_server import RedisProcess, running_redis
 
 
 @pytest.fixture(scope="session")
-def _shared_redis() -> Iterator[RedisProcess]:
-    with running_redis() as redis:
+def redis_process() -> Iterator[RedisProcess]:
+    """The one that is shared, as the last test has left it."""
+    with running_redis(append_only=True) as redis:
         yield redis
 
 
 @pytest.fixture
-def redis(_shared_redis: RedisProcess) -> RedisProcess:
+def redis(redis_process: RedisProcess) -> RedisProcess:
     """A running server, emptied; do not stop it."""
-    _shared_redis.run("FLUSHALL")
-    return _shared_redis
+    redis_process.run("FLUSHALL")
+    return redis_process
 
 
 @pytest.fixture

@@ -1,0 +1,299 @@
+"""What a session does when Redis is slow, full, refuses for a while, or has lost something; and
+what a successor makes of the time in which nobody ran.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from algo_contract.redis_keys import strategy as strategy_key
+from algo_engine.events import Edited, Timer
+from algo_engine.replay import replay_day
+from algo_engine.state import execution, position, realized_pnl, reason_of
+from algo_redis.errors import RedisUnavailable
+from algo_redis.held import HeldConnection
+from algo_runner import session as session_module
+from algo_runner.journal import COMMIT_ENTRY
+from algo_runner.market import Market, take
+from algo_runner.opening import first_tick_id
+from algo_runner.session import stream_place
+from crashes import server_of
+from days import a_day, a_strategy, ticks_at
+from redis_server import RedisProcess
+from session_days import SECOND, feed, now_day, opened
+
+
+class _Slow(HeldConnection):
+    """Answers one script or command late, or not at all; what it asked for is done."""
+
+    late_script: Any = None
+    late_command: str = ""
+    is_lost = False
+
+    async def run(self, script: Any, *, keys: Any, args: Any) -> Any:
+        reply = await super().run(script, keys=keys, args=args)
+        if script is self.late_script:
+            self.late_script = None
+            await asyncio.sleep(1.1)
+            if self.is_lost:
+                raise RedisUnavailable("lost", in_flight=True)
+        return reply
+
+    async def call(self, *command: Any) -> Any:
+        reply = await super().call(*command)
+        if command[0] == self.late_command:
+            self.late_command = ""
+            await asyncio.sleep(1.1)
+        return reply
+
+
+def fresh_tick(number: int = 1, price: int = 9500) -> tuple[bytes, int, int, int, int, int]:
+    now_us = time.time_ns() // 1000
+    return (f"{number}-1".encode(), price, 1, 1, now_us, now_us)
+
+
+@pytest.mark.parametrize("is_lost", [False, True])
+async def test_the_intent_is_durable_too_late__the_entry_is_not_sent(
+    redis: RedisProcess, *, is_lost: bool
+) -> None:
+    day, _ = now_day()
+    connection = _Slow(server_of(redis), name="test")
+    async with opened(day, redis, connection=connection) as session:
+        connection.late_script, connection.is_lost = COMMIT_ENTRY, is_lost
+        await take(session, Market(), [fresh_tick()])
+
+        assert not session.broker.book.orders
+        assert session.state.entry is not None
+        assert session.state.entry.status == "DENIED"
+        await take(session, Market(), [fresh_tick(2)])
+        assert position(session.state) == 10
+
+
+async def test_the_clock_of_redis_answers_too_late__the_entry_is_not_sent(
+    redis: RedisProcess,
+) -> None:
+    day, _ = now_day()
+    connection = _Slow(server_of(redis), name="test")
+    async with opened(day, redis, connection=connection) as session:
+        connection.late_command = "TIME"
+        await take(session, Market(), [fresh_tick()])
+
+        assert not session.broker.book.orders
+
+
+async def test_recorded_ticks_wait__the_entry_is_made_at_the_same_price(
+    redis: RedisProcess,
+) -> None:
+    connection = _Slow(server_of(redis), name="test")
+    async with opened(a_day(), redis, connection=connection) as session:
+        connection.late_script, connection.is_lost = COMMIT_ENTRY, True
+        await feed(session, [9500])
+
+        entry = session.state.entry
+        assert entry is not None
+        assert (entry.attempt, entry.filled, entry.value) == (2, 10, 95_000)
+        assert len(session.broker.book.orders) == 2
+
+
+async def test_a_tick_that_waited_for_its_turn__is_late_and_makes_no_entry(
+    redis: RedisProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    day, _ = now_day()
+    async with opened(day, redis) as session:
+        await session.lock.acquire()
+        taking = asyncio.ensure_future(take(session, Market(), [fresh_tick()]))
+        await asyncio.sleep(0.05)
+        later = time.time_ns() // 1000 + 3 * SECOND
+        monkeypatch.setattr(session_module, "_now_us", lambda: later)
+        session.lock.release()
+        await taking
+
+        assert session.state.entry is None
+
+
+async def test_the_journal_is_lost_in_position__the_day_ends_as_its_replay(
+    redis: RedisProcess,
+) -> None:
+    day = a_day(a_strategy(target=9800))
+    prices = [9900, 9850, 9200, 9500, 9400, 9600, 9290]
+    ticks = ticks_at(prices, start="09:17")
+    entries = [(f"{n}-1".encode(), p, q, v, t, t) for n, (_, _, t, p, q, v) in enumerate(ticks, 1)]
+    async with opened(day, redis) as session:
+        await take(session, Market(), entries[:4])
+        assert position(session.state) == 10
+    redis.run("DEL", strategy_key(day.strategy.id, "journal"))
+
+    async with opened(replace(day, epoch=2), redis) as session:
+        after = stream_place(first_tick_id(session, now_ms=0))
+        rest = [entry for entry in entries if stream_place(entry[0].decode()) > after]
+        await take(session, Market(), rest)
+
+        expected = replay_day(day, ticks).state
+        assert reason_of(session.state) == reason_of(expected) == "stop_loss"
+        assert realized_pnl(session.state) == realized_pnl(expected)
+
+
+async def test_a_stop_raised_while_nobody_ran__is_judged_at_the_price_of_now(
+    redis: RedisProcess,
+) -> None:
+    day = a_day()
+    async with opened(day, redis) as session:
+        await feed(session, [9500])
+    raised = replace(day.strategy, stop_loss=9550, generation=2)
+
+    async with opened(replace(day, strategy=raised, epoch=2), redis) as session:
+        await feed(session, [9700], start="09:21", first=2)
+        await session.caught_up()
+        assert session.state.strategy.stop_loss == 9550
+        await feed(session, [9550], start="09:22", first=3)
+        assert execution(session.state) == "SOLD"
+
+
+async def test_stopped_while_nobody_ran__the_stop_touched_before_comes_first(
+    redis: RedisProcess,
+) -> None:
+    day = a_day()
+    async with opened(day, redis) as session:
+        await feed(session, [9500])
+    wish = replace(day.strategy, desired_state="Stopped", generation=2)
+
+    async with opened(replace(day, strategy=wish, epoch=2), redis) as session:
+        await feed(session, [9290], start="09:21", first=2)
+        await session.caught_up()
+
+        assert reason_of(session.state) == "stop_loss"
+
+
+async def test_a_timer_whose_turn_comes_while_ticks_wait__lets_them_go_first(
+    redis: RedisProcess,
+) -> None:
+    day, _ = now_day()
+    async with opened(day, redis) as session:
+        await take(session, Market(), [fresh_tick()])
+        sell_us = day.session.midnight_us + day.strategy.sell_time * SECOND
+
+        await session.handle(Timer(sell_us), kind="timer", unless=lambda: True)
+        assert execution(session.state) == "BOUGHT"
+        await session.handle(Timer(sell_us), kind="timer", unless=lambda: False)
+        assert execution(session.state) == "SOLD"
+
+
+async def test_marks__do_not_make_the_journal_grow(redis: RedisProcess) -> None:
+    day = a_day()
+    journal = strategy_key(day.strategy.id, "journal")
+    async with opened(day, redis) as session:
+        await feed(session, [9500, 9510])
+        await session.mark()
+        length = redis.run("XLEN", journal)
+        await feed(session, [9520], start="09:30", first=3)
+        for _ in range(5):
+            await session.mark()
+
+        assert redis.run("XLEN", journal) == length
+    async with opened(replace(day, epoch=2), redis) as session:
+        assert session.state.cursor == "3-1"
+
+
+async def test_redis_is_full__no_entry_but_a_position_is_guarded_and_sold(
+    durable_redis: RedisProcess,
+) -> None:
+    redis, day, other = durable_redis, a_day(), a_day(a_strategy(uid="other"))
+    async with opened(day, redis) as session:
+        await feed(session, [9500])
+        redis.run("CONFIG", "SET", "maxmemory", "1")
+        async with opened(other, redis) as late:
+            await feed(late, [9500])
+            assert (execution(late.state), reason_of(late.state)) == ("WAITING", "refused")
+            assert "full" in late.state.refusal
+
+        await feed(session, [9290], start="09:21", first=2)
+        assert execution(session.state) == "SOLD"
+        async with opened(replace(day, epoch=2), redis) as successor:
+            assert execution(successor.state) == "SOLD"
+
+
+@asynccontextmanager
+async def read_only(redis: RedisProcess) -> AsyncIterator[None]:
+    """As in the middle of a fail-over."""
+    redis.run("REPLICAOF", "127.0.0.1", "1")
+    try:
+        yield
+    finally:
+        redis.run("REPLICAOF", "NO", "ONE")
+
+
+async def test_redis_refuses_for_a_while__the_exit_goes_when_it_does_no_more(
+    durable_redis: RedisProcess,
+) -> None:
+    async with opened(a_day(), durable_redis) as session:
+        await feed(session, [9500])
+        async with read_only(durable_redis):
+            selling = asyncio.ensure_future(feed(session, [9290], start="09:21", first=2))
+            await asyncio.sleep(0.5)
+            assert not selling.done()
+        await selling
+
+        assert execution(session.state) == "SOLD"
+
+
+async def test_yesterdays_place_in_the_stream__is_none_of_today(redis: RedisProcess) -> None:
+    yesterday = a_day()
+    async with opened(yesterday, redis) as session:
+        await feed(session, [9500, 9290])
+    today, _ = now_day()
+    today = replace(today, epoch=2, session=replace(today.session, trading_day="2019-07-10"))
+
+    async with opened(today, redis) as session:
+        assert session.state.last_price == 0
+        assert first_tick_id(session, now_ms=5000) == "3000-0"
+
+
+async def test_the_book_has_lost_the_resting_stop__another_takes_its_place(
+    redis: RedisProcess,
+) -> None:
+    day = a_day()
+    async with opened(day, redis) as session:
+        await feed(session, [9500])
+        (stop,) = session.state.exits
+    redis.run("HDEL", strategy_key(day.strategy.id, "paper"), stop.tag)
+
+    async with opened(replace(day, epoch=2), redis) as session:
+        await feed(session, [9500, 9290], start="09:21", first=2)
+
+        assert execution(session.state) == "SOLD"
+        rows = [order.row for order in session.broker.book.orders.values()]
+        assert sum(row.filled for row in rows if row.terms.type != "MARKET") == 10
+
+
+async def test_the_clock_of_redis_was_set_back__a_new_process_still_takes_over(
+    redis: RedisProcess,
+) -> None:
+    day = a_day()
+    async with opened(day, redis) as session:
+        start = session.journal.start
+    fence = strategy_key(day.strategy.id, "fence")
+    redis.run("HSET", fence, "start", str(start + 3600 * SECOND))
+
+    async with opened(day, redis) as session:
+        assert session.journal.start == start + 3600 * SECOND + 1
+
+
+async def test_an_attempt_thought_lost_comes_through__what_was_decided_after_stands(
+    redis: RedisProcess,
+) -> None:
+    day = a_day()
+    async with opened(day, redis) as session:
+        await feed(session, [9500])
+        fence = strategy_key(day.strategy.id, "fence")
+        redis.run("HSET", fence, "seq", str(session.journal.sequence + 1))
+        edited = replace(day.strategy, stop_loss=9400, generation=2)
+
+        await session.handle(Edited(edited), kind="edited")
+
+        assert session.journal.sequence == int(redis.run("HGET", fence, "seq").split()[1])
+    async with opened(replace(day, epoch=2), redis) as session:
+        assert session.state.strategy.stop_loss == 9400
