@@ -91,6 +91,9 @@ def cluster() -> Iterator[Cluster]:
         )
         admin = ("--clusterrole=cluster-admin", "--user", TENANT)
         cluster.kubectl("create", "rolebinding", "all", "-n", "tenant-demo", *admin)
+        # kubectl reads what it annotates; the operator patches without a look.
+        view = ("--clusterrole=view", "--user", OPERATOR)
+        cluster.kubectl("create", "rolebinding", "look", "-n", "tenant-demo", *view)
         # A policy counts about a second after it is made.
         wait_until(lambda: "denied" in make_pod(cluster, user=TENANT).stderr)
         yield cluster
@@ -203,16 +206,39 @@ def test_namespace__in_position__cannot_be_deleted(cluster):
     assert cluster.kubectl(*delete).returncode == 0
 
 
-def test_edit__includes_strategies_but_not_their_status(cluster):
-    editor = ("-n", "tenant-demo", "--as", "ed")
-    cluster.kubectl("create", "rolebinding", "ed", *editor[:2], "--clusterrole=edit", "--user=ed")
+def bind(cluster: Cluster, user: str, *roles: str) -> None:
+    for role in roles:
+        words = ("-n", "tenant-demo", f"--clusterrole={role}", "--user", user)
+        cluster.kubectl("create", "rolebinding", f"{user}-{role}", *words)
 
-    def may(verb: str, resource: str, *options: str) -> bool:
-        words = ("auth", "can-i", verb, f"{resource}.algotrading.io", *editor, *options)
-        return cluster.kubectl(*words).stdout.strip() == "yes"
 
-    wait_until(lambda: may("create", "tradingstrategies"))
-    assert may("delete", "brokeraccounts")
-    assert may("get", "tradingstrategies", "--subresource=status")
-    assert not may("patch", "tradingstrategies", "--subresource=status")
-    assert not may("deletecollection", "tradingstrategies")
+def may(cluster: Cluster, user: str, verb: str, resource: str, *options: str) -> bool:
+    words = ("auth", "can-i", verb, resource, "-n", "tenant-demo", "--as", user, *options)
+    return cluster.kubectl(*words).stdout.strip() == "yes"
+
+
+STRATEGIES = "tradingstrategies.algotrading.io"
+STATUS = (STRATEGIES, "--subresource=status")
+
+
+def test_tenants_people__trade__and_reach_neither_status_nor_secrets_nor_pods(cluster):
+    bind(cluster, "ed", "algo-trading-edit", "view")
+
+    wait_until(lambda: may(cluster, "ed", "get", STRATEGIES))
+    for verb in ("create", "patch", "delete", "list"):
+        assert may(cluster, "ed", verb, STRATEGIES)
+    assert may(cluster, "ed", "delete", "brokeraccounts.algotrading.io")
+    assert may(cluster, "ed", "get", *STATUS)
+    assert not may(cluster, "ed", "patch", *STATUS)
+    assert not may(cluster, "ed", "deletecollection", STRATEGIES)
+    for verb, resource in (("get", "secrets"), ("create", "secrets"), ("create", "pods")):
+        assert not may(cluster, "ed", verb, resource)
+
+
+def test_kubernetes_own_edit__reads_strategies_and_writes_none(cluster):
+    bind(cluster, "kim", "edit")
+    bind(cluster, "ann", "admin")
+
+    wait_until(lambda: may(cluster, "ann", "create", STRATEGIES))
+    wait_until(lambda: may(cluster, "kim", "get", STRATEGIES))
+    assert not may(cluster, "kim", "create", STRATEGIES)
