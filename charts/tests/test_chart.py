@@ -4,6 +4,7 @@ Needs helm from .tools/bin; no cluster.
 """
 
 import base64
+import itertools
 import json
 import re
 import subprocess
@@ -34,9 +35,9 @@ Manifest = dict[str, Any]
 
 
 def helm(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [ROOT / ".tools/bin/helm", *words], capture_output=True, text=True, check=False, timeout=60
-    )
+    # The version of a cluster that Helm assumes where it asks none depends on how Helm was built.
+    command = [ROOT / ".tools/bin/helm", *words, "--kube-version", "1.30"]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
 
 
 @cache
@@ -61,10 +62,12 @@ def pod_specs(manifests: tuple[Manifest, ...]) -> Iterator[Manifest]:
             yield each["spec"]["template"]["spec"]
 
 
+def operator_pod(*options: str) -> Manifest:
+    return of_kind(rendered(*options), "Deployment")["algo-operator"]["spec"]["template"]["spec"]
+
+
 def operator_environment(*options: str) -> dict[str, str]:
-    container = of_kind(rendered(*options), "Deployment")["algo-operator"]["spec"]["template"][
-        "spec"
-    ]["containers"][0]
+    container = operator_pod(*options)["containers"][0]
     return {
         each["name"].removeprefix("ALGO_OPERATOR_"): each.get("value", "")
         for each in container["env"]
@@ -117,16 +120,39 @@ def test_rbac__every_profile__names_groups_resources_and_verbs(manifests):
             assert not {"escalate", "bind", "impersonate"} & set(rule["verbs"])
 
 
-def test_rbac__of_the_operator__is_what_its_readme_asks_for():
+def rights(rules: list[Manifest]) -> set[tuple[str, str, str]]:
+    return {
+        right
+        for rule in rules
+        for right in itertools.product(rule["apiGroups"], rule["resources"], rule["verbs"])
+    }
+
+
+def test_rbac__of_the_operator__is_no_more_than_its_readme_asks_for():
     readme = (ROOT / "operator/README.md").read_text()
     cluster_wide, own_namespace = (
-        yaml.safe_load(block)["rules"]
+        rights(yaml.safe_load(block)["rules"])
         for block in re.findall(r"```yaml\n(rules:.*?)```", readme, re.DOTALL)
     )
-    marks = {"apiGroups": [names.GROUP], "resources": ["tenants"], "verbs": ["mark"]}
+    granted = rights(of_kind(rendered(), "ClusterRole")["algo-operator"]["rules"])
 
-    assert of_kind(rendered(), "ClusterRole")["algo-operator"]["rules"] == [*cluster_wide, marks]
-    assert of_kind(rendered(), "Role")["algo-operator"]["rules"] == own_namespace
+    assert granted - cluster_wide == {(names.GROUP, "tenants", "mark")}
+    assert rights(of_kind(rendered(), "Role")["algo-operator"]["rules"]) <= own_namespace
+
+
+def test_rbac__of_the_operator__has_nothing_that_its_code_does_not_use():
+    cluster_wide = rights(of_kind(rendered(), "ClusterRole")["algo-operator"]["rules"])
+    own_namespace = rights(of_kind(rendered(), "Role")["algo-operator"]["rules"])
+
+    assert {verb for _, resource, verb in cluster_wide if resource == "events"} == {"create"}
+    assert {verb for _, resource, verb in cluster_wide if resource == "nodes"} == {"list", "watch"}
+    assert {verb for _, resource, verb in cluster_wide if resource == "secrets"} == {
+        *("get", "create", "patch", "delete")
+    }
+    assert {resource for _, resource, _ in cluster_wide if resource.endswith("/finalizers")} == {
+        "tradingstrategies/finalizers"
+    }
+    assert {verb for _, _, verb in own_namespace} == {"get", "create", "update"}
 
 
 def test_tenant_roles__never_write_status():
@@ -134,6 +160,35 @@ def test_tenant_roles__never_write_status():
         for rule in of_kind(rendered(), "ClusterRole")[role]["rules"]:
             if any("/" in resource for resource in rule["resources"]):
                 assert rule["verbs"] == ["get"]
+
+
+def test_tenant_roles__edit__writes_no_strategies():
+    roles = of_kind(rendered(), "ClusterRole")
+
+    for role in ("algo-trading-edit", "algo-trading-view"):
+        label = "rbac.authorization.k8s.io/aggregate-to-edit"
+        assert label not in roles[role]["metadata"]["labels"]
+
+
+def test_operator__on_a_lost_node__leaves_it_soon():
+    more = ("--set", "operator.tolerations[0].key=spot,operator.tolerations[0].operator=Exists")
+
+    own = operator_pod()["tolerations"]
+
+    assert [(each["key"], each["effect"], each["tolerationSeconds"]) for each in own] == [
+        ("node.kubernetes.io/not-ready", "NoExecute", 20),
+        ("node.kubernetes.io/unreachable", "NoExecute", 20),
+    ]
+    assert operator_pod(*more)["tolerations"] == [*own, {"key": "spot", "operator": "Exists"}]
+
+
+def test_network_policies__api_server__is_reached_at_its_ports():
+    def ports(*options: str) -> list[Manifest]:
+        policy = of_kind(rendered(*options), "NetworkPolicy")["algo-operator"]
+        return policy["spec"]["egress"][-1]["ports"]
+
+    assert ports() == [{"port": 443}, {"port": 6443}]
+    assert ports("--set", "networkPolicies.apiServerPorts={8443}") == [{"port": 8443}]
 
 
 def test_operator__environment__is_known_and_valid(monkeypatch):
@@ -197,7 +252,9 @@ def test_passwords__every_profile__stand_in_their_secrets_only(manifests):
     passwords = {base64.b64decode(each["data"]["password"]).decode() for each in secrets.values()}
     elsewhere = json.dumps([each for each in manifests if each["kind"] != "Secret"])
 
-    assert len(passwords) == 3
+    demo = bool(of_kind(manifests, "Namespace"))
+    assert secrets.keys() == {"redis-operator", "redis-feed"} | ({"redis-demo"} if demo else set())
+    assert len(passwords) == len(secrets)
     for password in passwords:
         assert len(password) == 40
         assert password not in elsewhere
@@ -213,12 +270,14 @@ def test_passwords__existing_secrets__are_used_and_not_made():
     options = [
         f"redis.users.{user}.existingSecret=own-{user}" for user in ("operator", "feed", "demo")
     ]
-    manifests = rendered("--set", ",".join(options))
+    manifests = rendered(*LOCAL, "--set", ",".join(options))
 
     assert not of_kind(manifests, "Secret")
     text = json.dumps(manifests)
     assert text.count('"own-operator"') == 3  # both servers and the operator
     assert text.count('"own-feed"') == 2
+    assert text.count('"own-demo"') == 2
+    assert "own-demo" not in json.dumps(rendered("--set", ",".join(options)))
 
 
 @pytest.mark.parametrize(
@@ -229,6 +288,8 @@ def test_passwords__existing_secrets__are_used_and_not_made():
         "images.operator=",
         "operator.strategyLimit=many",
         "redis.state.url=redis://user:word@host:1",
+        "runner.memoryLimit=1Gi",
+        "networkPolicies.apiServerPorts=443",
     ],
 )
 def test_values__wrong_or_unknown__are_refused(value):
@@ -236,6 +297,14 @@ def test_values__wrong_or_unknown__are_refused(value):
 
     assert answer.returncode != 0
     assert "specifications of the schema" in answer.stderr
+
+
+def test_values__a_runner_that_no_tenant_may_have__is_refused():
+    def render(limit: str) -> subprocess.CompletedProcess[str]:
+        return helm("template", "algo", str(CHART), "--set", f"runner.memoryLimit={limit}")
+
+    assert render("256Mi").returncode == 0
+    assert "may have 256Mi at most" in render("257Mi").stderr
 
 
 def test_values__all__are_documented_and_in_the_schema():

@@ -22,6 +22,7 @@ def config(role: str, *options: str) -> dict[str, str]:
         "algo",
         CHART,
         *("--show-only", "templates/redis/config.yaml"),
+        *("--set", "demoTenant.enabled=true", "--kube-version", "1.30"),
         *options,
     ]
     text = subprocess.run(words, capture_output=True, text=True, check=True, timeout=60).stdout
@@ -245,3 +246,10 @@ def test_one_server_for_both__feed_reaches_no_strategy_state(tmp_path):
         assert "NOPERM" in server.ask("feed", "GET", "account:{brk_a}:halt")
     finally:
         server.process.kill()
+
+
+def test_demo__without_the_demo_tenant__is_no_user():
+    for role in ("state", "ticks"):
+        users = config(role, "--set", "demoTenant.enabled=false")["users"]
+
+        assert [line.split()[0] for line in users.splitlines() if line.startswith("demo")] == []

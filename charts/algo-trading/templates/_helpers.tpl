@@ -58,6 +58,11 @@ redis://redis-ticks.{{ .Release.Namespace }}.svc:6379
 {{- end -}}
 {{- end }}
 
+{{/* The Redis users with a password, as a JSON list. `demo` reads every tenant's keys: with the demo tenant only. */}}
+{{- define "algo.redis.users" -}}
+{{- ternary (list "operator" "feed" "demo") (list "operator" "feed") .Values.demoTenant.enabled | toJson -}}
+{{- end }}
+
 {{/* The Secret with a Redis user's password: the arguments are the root and the user. */}}
 {{- define "algo.redis.secret" -}}
 {{- $root := index . 0 -}}{{- $user := index . 1 -}}

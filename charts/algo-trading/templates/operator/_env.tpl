@@ -1,5 +1,8 @@
 {{/* The operator's settings, from the values; operator/README.md says what each means. */}}
 {{- define "algo.operator.env" -}}
+{{- if gt (.Values.runner.memoryLimit | trimSuffix "Mi" | int) 256 }}
+{{- fail (printf "runner.memoryLimit is %s: a container of a tenant namespace may have 256Mi at most (the operator's LimitRange)" .Values.runner.memoryLimit) }}
+{{- end -}}
 - name: ALGO_OPERATOR_NAMESPACE
   valueFrom: {fieldRef: {fieldPath: metadata.namespace}}
 {{- range $name, $value := dict

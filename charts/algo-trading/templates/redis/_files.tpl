@@ -31,7 +31,9 @@ users: |
   {{- " ~ticks:* ~feed:*:clock ~feed:*:heartbeat ~feed:*:unknown %R~feed:*:instruments %R~feed:names:* %R~strategy:*:live" }}
   {{- " -@all +ping +scan +get +set +del +hmget +hgetall +smembers +sadd +multi +exec +discard +xadd +xlen +evalsha +script|load" }}
   {{- end }}
+  {{- if has "demo" (include "algo.redis.users" $root | fromJsonArray) }}
   demo resetchannels %R~* -@all +@read -@dangerous +ping
+  {{- end }}
   probe nopass resetchannels -@all +ping
 write-users.sh: |
   {{- $root.Files.Get "files/write-users.sh" | trimSuffix "\n" | nindent 2 }}
