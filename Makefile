@@ -76,7 +76,7 @@ up: setup ## the local cluster with the product in it
 down: ## remove the cluster, its routes and any daemon that `up` started; caches stay
 	@cluster/down
 
-clean: ## remove the cluster and all caches
+clean: ## remove the cluster and its caches; .venv stays
 	@cluster/clean
 
 images: setup
