@@ -303,6 +303,91 @@ def test_a_feed_clock_makes_the_pod_due_by_its_day():
     assert "CreatePod" not in kinds(dataclasses.replace(late, feed=FeedFacts()))
 
 
+def ready_reason(observed: Observed) -> tuple[str, str]:
+    written = [a for a in plan(observed, SETTINGS).actions if isinstance(a, act.WriteStatus)]
+    row = written[0].fields["conditions"][0]
+    return row["reason"], row["message"]
+
+
+def test_a_moment_without_redis_is_asked_again_before_the_entry_is_gone():
+    due = seen(wall_us=at("09:17:00"), wish=wish(status={"runnerEpoch": 1}), runner_known=False)
+
+    assert "CreatePod" not in kinds(due)
+    assert plan(due, SETTINGS).wake_us == at("09:17:01")
+    early = dataclasses.replace(due, wall_us=at("08:00:00"))
+    assert plan(early, SETTINGS).wake_us == at("08:00:30")
+
+
+def test_a_deletion_goes_on_when_the_runner_had_its_time_to_wind_down():
+    waiting = seen(
+        wall_us=at("09:18:00"),
+        wish=wish(deleted_us=at("09:17:59"), status={"runnerEpoch": 1}),
+        runner=runner(execution="WAITING", position=0, protection="none"),
+        pod=pod(),
+    )
+
+    decided = plan(waiting, SETTINGS)
+
+    assert decided.wanted
+    assert decided.wake_us == at("09:18:15")
+    assert "DeletePod" in kinds(dataclasses.replace(waiting, wall_us=at("09:18:15")))
+
+
+@pytest.mark.parametrize(
+    ("unreadable", "left"), [((), []), (("state",), ["RevokeRedis", "ForgetState"])]
+)
+def test_abandoning_needs_no_redis_and_no_readable_state(unreadable, left):
+    stuck = seen(
+        wall_us=at("11:00:00"),
+        wish=wish(
+            deleted_us=at("10:00:00"),
+            abandon="ticket-7",
+            status={"runnerEpoch": 1, "position": 10},
+        ),
+        runner_known=False,
+        unreadable=unreadable,
+        secret=SecretFacts(assignment=None, redis="", redis_current=False, owned=False),
+    )
+    guarded = dataclasses.replace(stuck, pod=pod())
+    assert "DeletePod" in kinds(guarded)
+
+    assert [k for k in kinds(stuck) if k in {"RevokeRedis", "ForgetState"}] == left
+    assert kinds(stuck)[-1] == "RemoveFinalizer"
+    assert "DeleteSecret" in kinds(stuck)
+    told = [a for a in plan(stuck, SETTINGS).actions if isinstance(a, act.Tell)]
+    assert any("10 shares as last known" in one.message for one in told)
+
+
+def test_a_state_that_cannot_be_read_has_its_own_reason_and_a_way_out():
+    garbled = seen(
+        wall_us=at("11:00:00"),
+        wish=wish(status={"runnerEpoch": 1}),
+        runner_known=False,
+        unreadable=("state",),
+        pod=pod(),
+    )
+
+    reason, message = ready_reason(garbled)
+
+    assert reason == "StateUnreadable"
+    assert f"strategy:{{{strategy_id(UID)}}}:state" in message
+    assert "DeletePod" not in kinds(garbled)
+    deleted = dataclasses.replace(garbled, wish=wish(deleted_us=at("10:59:00")))
+    assert "abandon-position" in ready_reason(deleted)[1]
+
+
+def test_a_running_runner_with_unreadable_keys_says_which():
+    observed = seen(
+        wall_us=at("11:00:00"), runner=runner(), pod=pod(), unreadable=("events", "live")
+    )
+
+    reason, message = ready_reason(observed)
+
+    assert reason == "RunnerKeysUnreadable"
+    assert ":events" in message
+    assert ":live" in message
+
+
 execution = st.sampled_from(["WAITING", "BUYING", "BOUGHT", "SELLING", "SOLD", "STOPPED", "FAILED"])
 clock_text = st.sampled_from(
     ["08:00:00", "09:17:30", "09:20:30", "11:00:00", "15:10:00", "16:00:00"]
@@ -388,7 +473,8 @@ def test_never_two_pods_and_never_a_higher_epoch_under_a_living_one(observed):
 def test_a_pod_that_guards_a_position_is_never_taken_away(observed):
     if not observed.at_risk or observed.pod is None:
         return
-    healthy = not (observed.pod.ended or observed.pod.backing_off or observed.pod.node_lost)
+    pod = observed.pod
+    healthy = not (pod.ended or pod.backing_off or pod.node_lost or pod.leaving)
 
     assert not healthy or not any(
         isinstance(action, act.DeletePod | act.DeleteSecret | act.RevokeRedis)
@@ -416,8 +502,8 @@ def test_the_finalizer_stays_while_anything_is_held_or_unknown(observed):
 
     assert observed.deleting
     assert not observed.at_risk
-    assert observed.pod is None
-    assert observed.runner_known or not observed.wish.epoch
+    assert observed.pod is None or not observed.pod.ours
+    assert observed.runner_known or observed.abandoned or not observed.wish.epoch
 
 
 @settings(max_examples=600, deadline=None)

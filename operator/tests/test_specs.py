@@ -122,6 +122,25 @@ def test_why_a_pod_does_not_come_up(assignment, waiting, expected):
     assert (trouble.reason if trouble else None) == expected
 
 
+def test_an_image_that_a_webhook_rewrote_is_the_one_asked_for(assignment):
+    body = runner_pod(assignment, SETTINGS, owned=True)
+    body["metadata"] |= {"uid": "p", "creationTimestamp": timestamp(1_000_000)}
+    body["spec"]["containers"][0]["image"] = "mirror.example/runner@sha256:1"
+
+    assert read_pod(body, UID, node_lost=False).image == SETTINGS.runner_image
+    del body["metadata"]["annotations"]["algotrading.io/image"]
+    assert read_pod(body, UID, node_lost=False).image == "mirror.example/runner@sha256:1"
+
+
+def test_a_pod_is_ours_only_with_all_our_labels(assignment):
+    body = runner_pod(assignment, SETTINGS, owned=True)
+    body["metadata"] |= {"uid": "p", "creationTimestamp": timestamp(1_000_000)}
+    assert read_pod(body, UID, node_lost=False).ours
+
+    del body["metadata"]["labels"]["app.kubernetes.io/managed-by"]
+    assert not read_pod(body, UID, node_lost=False).ours, "our watch does not follow it"
+
+
 def test_a_pod_without_room_says_so(assignment):
     body = runner_pod(assignment, SETTINGS, owned=True)
     body["metadata"] |= {"uid": "p", "creationTimestamp": timestamp(1_000_000)}

@@ -2,11 +2,12 @@
 
 from typing import Any, Final, NamedTuple
 
+from algo_contract import names, redis_keys
 from algo_contract.sessions import ist_datetime
 from algo_contract.states import sentence
 
 from algo_operator.clock import timestamp
-from algo_operator.model.facts import Observed
+from algo_operator.model.facts import STATE, Observed
 from algo_operator.model.problems import Problem
 from algo_operator.model.schedule import SECOND, Day
 from algo_operator.settings import Settings
@@ -75,13 +76,8 @@ def _ready(
     wanted: bool,
     failed: bool,
 ) -> Verdict:
-    if not seen.runner_known:
-        return Verdict(
-            "False",
-            "RedisUnavailable",
-            "Redis does not answer, so what the runner did is not known. Nothing is started, "
-            "removed or let go until it answers; orders resting at the broker stay.",
-        )
+    if not seen.runner_known and not seen.abandoned:
+        return _unknown(seen)
     if seen.deleting:
         return _deleting(seen, settings)
     if problem is not None:
@@ -95,6 +91,29 @@ def _ready(
     if wanted:
         return Verdict("False", "PodPending", "The runner pod is being created.")
     return _idle(seen, day)
+
+
+def _unknown(seen: Observed) -> Verdict:
+    way_out = (
+        f" To let the strategy go all the same, set the annotation {names.ABANDON_ANNOTATION} to "
+        "your name or a ticket."
+        if seen.deleting
+        else ""
+    )
+    if STATE in seen.unreadable:
+        return Verdict(
+            "False",
+            "StateUnreadable",
+            f"Redis answers, but {redis_keys.strategy(seen.wish.id, STATE)} holds something else "
+            "than a runner's state, so what the runner did is not known. A person must look: until "
+            "it can be read nothing is started, removed or let go." + way_out,
+        )
+    return Verdict(
+        "False",
+        "RedisUnavailable",
+        "Redis does not answer, so what the runner did is not known. Nothing is started, "
+        "removed or let go until it answers; orders resting at the broker stay." + way_out,
+    )
 
 
 def _deleting(seen: Observed, settings: Settings) -> Verdict:
@@ -145,6 +164,14 @@ def _pod(seen: Observed) -> Verdict:
         return Verdict("False", "PodPending", f"The runner pod {pod.name} is ending.")
     if not pod.ready:
         return Verdict("False", "PodPending", f"The runner pod {pod.name} is starting.")
+    if seen.unreadable:
+        keys = ", ".join(redis_keys.strategy(seen.wish.id, part) for part in seen.unreadable)
+        return Verdict(
+            "False",
+            "RunnerKeysUnreadable",
+            f"The runner pod {pod.name} is at work, but it has written something else than it "
+            f"should into Redis: {keys} cannot be read. A person must look at the runner.",
+        )
     return Verdict("True", "Running", f"The runner pod {pod.name} is at work.")
 
 

@@ -6,9 +6,11 @@ OperatorError
 │   ├── Expired        a watch or list must begin anew (410)
 │   ├── KubeUnavailable  the API server is away, slow or overloaded
 │   └── RedisUnavailable  a Redis server is away
+│       └── RedisBusy  a script holds it
 ├── NotFound           nobody: the object is gone, which is a normal answer
 ├── AlreadyExists      nobody: the object is there already, which is a normal answer
 ├── Rejected           the user: the API server refuses the object (400, 422, quota)
+├── Unreadable         whoever wrote it: a key in Redis holds something else
 ├── Misconfigured      the administrator: permissions (401, 403), settings
 ├── LeadershipLost     nobody: another operator may act, this process ends
 └── Bug                the developers
@@ -47,6 +49,19 @@ class RedisUnavailable(Transient):
     """A Redis server cannot be reached."""
 
 
+class RedisBusy(RedisUnavailable):
+    """A script that does not end holds a Redis server."""
+
+    def __init__(self, server: str) -> None:
+        """Keep which server it is."""
+        super().__init__(f"A script holds redis-{server}.")
+        self.server = server
+
+
+class Unreadable(OperatorError):
+    """A key in Redis holds something else than it should: its owner's trouble, nobody else's."""
+
+
 class NotFound(OperatorError):
     """There is no such object."""
 
@@ -79,6 +94,7 @@ _DELAYS: tuple[tuple[type[Exception], str, float], ...] = (
     (NotFound, "ObjectGone", 0.1),
     (AlreadyExists, "ObjectExists", 0.1),
     (Rejected, "RejectedByKubernetes", 5.0),
+    (Unreadable, "StateUnreadable", 5.0),
     (Misconfigured, "OperatorMisconfigured", 5.0),
     (Exception, "InternalError", 2.0),
 )

@@ -58,6 +58,12 @@ REDIS_UP = Gauge("algo_operator_redis_up", "1 while a Redis server answers.", ["
 MIRROR_SECONDS = Histogram(
     "algo_operator_mirror_seconds", "One poll of all runners in session.", buckets=_FAST
 )
+MIRROR_FAILURES = Counter(
+    "algo_operator_mirror_failures_total", "Steps of the mirror that failed by a fault.", ["step"]
+)
+SCRIPTS_ENDED = Counter(
+    "algo_operator_redis_scripts_ended_total", "Scripts ended that held a server.", ["server"]
+)
 EVENTS_POSTED = Counter(
     "algo_operator_events_posted_total", "Kubernetes Events written, by type.", ["type"]
 )

@@ -27,6 +27,7 @@ from algo_operator.reconcile.driver import work
 from algo_operator.redis_acl import RedisUsers
 from algo_operator.redis_links import connect
 from algo_operator.settings import Settings
+from algo_operator.specs.naming import RUNNER_LABELS
 from algo_operator.wakers import Wakers
 from algo_operator.watch.audit import Audit
 from algo_operator.watch.objects import Objects
@@ -34,9 +35,7 @@ from algo_operator.watch.watcher import Watch, run_watch
 
 log: Any = structlog.get_logger(__name__)
 
-RUNNER_SELECTOR: Final = (
-    f"{names.MANAGED_BY_LABEL}=algo-operator,{names.COMPONENT_LABEL}={names.RUNNER_COMPONENT}"
-)
+RUNNER_SELECTOR: Final = ",".join(f"{name}={value}" for name, value in RUNNER_LABELS.items())
 _PASSES_END_SECONDS: Final = 5.0
 _KOPF_WATCHES: Final = 2
 _UNWELL_SECONDS: Final = 15.0

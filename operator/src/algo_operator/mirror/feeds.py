@@ -8,9 +8,11 @@ from algo_contract.sessions import ist_datetime
 
 from algo_operator.conditions import FEED_SILENT_US
 from algo_operator.context import Context
+from algo_operator.errors import Unreadable
 from algo_operator.mirror.live import Feed
 from algo_operator.reading import read_account
-from algo_operator.redis_links import redis_errors
+from algo_operator.redis_links import answers, redis_errors
+from algo_operator.untrusted import number
 from algo_operator.work_queue import Priority
 
 log: Any = structlog.get_logger(__name__)
@@ -28,14 +30,15 @@ async def poll_feeds(context: Context) -> None:
     for feed in feeds:
         pipe.mget(redis_keys.feed_clock(feed), redis_keys.feed_heartbeat(feed))
         pipe.smembers(redis_keys.feed_unknown(feed))
-    with redis_errors("ticks"):
-        answers: list[Any] = await pipe.execute()
+    said = await answers(pipe, "ticks")
+    for gone in context.live.feeds.keys() - set(feeds):
+        del context.live.feeds[gone]
     for position, name in enumerate(feeds):
-        clock, heartbeat = answers[2 * position]
+        (clock, heartbeat), unknown = said[2 * position], said[2 * position + 1]
         feed = context.live.feeds.setdefault(name, Feed())
         before = _mood(feed)
-        feed.clock_us, feed.heartbeat_us = _number(clock), _number(heartbeat)
-        feed.unknown = frozenset(answers[2 * position + 1])
+        feed.clock_us, feed.heartbeat_us = number(clock), number(heartbeat)
+        feed.unknown = frozenset() if isinstance(unknown, Unreadable) else frozenset(unknown)
         now_us = context.clock.now_us()
         feed.silent = feed.heartbeat_us is None or now_us - feed.heartbeat_us > FEED_SILENT_US
         if _mood(feed) != before:
@@ -53,10 +56,6 @@ def _wake(context: Context, feed: str) -> None:
     for key, follows in list(context.live.follows_feed.items()):
         if follows == feed:
             context.queue.add(key, priority=Priority.NORMAL)
-
-
-def _number(text: str | None) -> int | None:
-    return int(text) if text is not None and text.isdigit() else None
 
 
 async def sync_names(context: Context) -> None:

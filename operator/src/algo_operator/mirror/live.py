@@ -30,6 +30,9 @@ class Followed:
     events_from: str | None = None
     """The last event published; None until asked."""
 
+    unreadable: set[str] = field(default_factory=set[str])
+    """Parts of the strategy's keys that hold something else than they should."""
+
 
 @dataclass(slots=True)
 class Feed:
@@ -61,6 +64,9 @@ class Live:
     replaced: dict[Key, list[float]] = field(default_factory=dict[Key, list[float]])
     """When pods that kept crashing were made anew, by the monotonic clock."""
 
+    taken: set[Key] = field(default_factory=set[Key])
+    """Strategies whose pod's name something else had when last looked."""
+
     errors: dict[Key, Trouble] = field(default_factory=dict[Key, Trouble])
     stuck: set[Key] = field(default_factory=set[Key])
     redis_down: bool = False
@@ -90,3 +96,4 @@ class Live:
         for memory in (self.wants, self.follows_feed, self.holding, self.errors, self.replaced):
             memory.pop(key, None)
         self.stuck.discard(key)
+        self.taken.discard(key)

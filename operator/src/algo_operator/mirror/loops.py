@@ -9,9 +9,10 @@ import structlog
 
 from algo_operator import metrics
 from algo_operator.context import Context
-from algo_operator.errors import OperatorError
+from algo_operator.errors import OperatorError, RedisBusy
 from algo_operator.mirror.feeds import poll_feeds, sync_names, sync_wants
 from algo_operator.mirror.states import poll_events, poll_live, poll_states
+from algo_operator.redis_links import redis_errors
 from algo_operator.work_queue import Priority
 
 log: Any = structlog.get_logger(__name__)
@@ -46,9 +47,16 @@ async def _repeat(context: Context, seconds: float, step: Step) -> Never:
             context.leadership.check()
             await step(context)
             complained = False
+        except RedisBusy as error:
+            await context.links.end_script(error.server)
         except OperatorError as error:
             if not complained:
                 log.warning("mirror_interrupted", step=step.__name__, error=str(error))
+            complained = True
+        except Exception:  # a fault in one step must not end them all
+            metrics.MIRROR_FAILURES.labels(step.__name__).inc()
+            if not complained:
+                log.exception("mirror_failed", step=step.__name__)
             complained = True
         await asyncio.sleep(seconds)
 
@@ -60,11 +68,17 @@ async def _states(context: Context, seconds: float) -> Never:
         started = time.monotonic()
         try:
             await poll_states(context)
-            await context.links.state.ping() if not context.live.followed else None
+            if not context.live.followed:
+                await _greet(context)
             failing_since = None
-        except Exception as error:  # noqa: BLE001 - any failure here means the same
+        except OperatorError as error:
             failing_since = failing_since or started
             log.debug("states_not_polled", error=type(error).__name__)
+            if isinstance(error, RedisBusy):
+                await context.links.end_script(error.server)
+        except Exception:  # a fault of ours says nothing about Redis
+            metrics.MIRROR_FAILURES.labels("poll_states").inc()
+            log.exception("mirror_failed", step="poll_states")
         metrics.MIRROR_SECONDS.observe(time.monotonic() - started)
         down = failing_since is not None and time.monotonic() - failing_since > _DOWN_AFTER_SECONDS
         metrics.REDIS_UP.labels("state").set(not down)
@@ -73,6 +87,11 @@ async def _states(context: Context, seconds: float) -> Never:
             log.warning("redis_state_availability_changed", down=down)
             _wake_all(context)
         await asyncio.sleep(seconds)
+
+
+async def _greet(context: Context) -> None:
+    with redis_errors("state"):
+        await context.links.state.ping()
 
 
 async def _restarts(context: Context) -> None:

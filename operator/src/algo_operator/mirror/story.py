@@ -10,9 +10,10 @@ import structlog
 from algo_contract import redis_keys, streams
 
 from algo_operator.context import Context
-from algo_operator.errors import OperatorError
+from algo_operator.errors import Misconfigured, OperatorError, Unreadable
 from algo_operator.events import Subject, post_event
 from algo_operator.redis_links import redis_errors
+from algo_operator.untrusted import moment_us, stream_id
 
 log: Any = structlog.get_logger(__name__)
 
@@ -23,9 +24,12 @@ Entries = list[tuple[str, dict[str, str]]]
 
 
 async def last_told(context: Context, strategy_id: str) -> str:
-    """The id of the last event told; 0 when none was."""
-    with redis_errors("state"):
-        return await context.links.state.get(redis_keys.strategy(strategy_id, SEEN)) or "0"
+    """The id of the last event told; 0 when none was, or what is there is no id."""
+    try:
+        with redis_errors("state"):
+            return stream_id(await context.links.state.get(redis_keys.strategy(strategy_id, SEEN)))
+    except Unreadable:
+        return "0"
 
 
 async def tell_entries(
@@ -41,7 +45,7 @@ async def tell_entries(
                 kind=fields.get(streams.EVENT_TYPE, "Normal"),
                 reason=fields.get(streams.EVENT_REASON, "Runner"),
                 message=fields.get(streams.EVENT_MESSAGE, ""),
-                time_us=int(entry_id.partition("-")[0]) * 1000,
+                time_us=moment_us(entry_id, now_us=context.clock.now_us()),
                 once=f"stream/{entry_id}",
             )
         except OperatorError as error:
@@ -58,10 +62,11 @@ async def publish_story(context: Context, strategy_id: str, subject: Subject) ->
     """Tell everything a runner has said so far: before its user and pod are forgotten."""
     since = await last_told(context, strategy_id)
     while True:
-        with redis_errors("state"):
-            entries: Entries = await context.links.state.xrange(
-                redis_keys.strategy(strategy_id, "events"), min=f"({since}", count=_BATCH
-            )
+        try:
+            entries = await _after(context, strategy_id, since)
+        except (Unreadable, Misconfigured) as error:
+            log.warning("story_unreadable", strategy=strategy_id, error=str(error))
+            return
         told = await tell_entries(context, strategy_id, subject, entries)
         followed = context.live.followed.get(strategy_id)
         if followed is not None and told is not None:
@@ -69,3 +74,10 @@ async def publish_story(context: Context, strategy_id: str, subject: Subject) ->
         if told is None or len(entries) < _BATCH:
             return
         since = told
+
+
+async def _after(context: Context, strategy_id: str, since: str) -> Entries:
+    with redis_errors("state"):
+        return await context.links.state.xrange(
+            redis_keys.strategy(strategy_id, "events"), min=f"({since}", count=_BATCH
+        )

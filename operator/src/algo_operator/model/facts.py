@@ -10,6 +10,8 @@ from algo_contract.v1alpha1 import TradingStrategySpec
 
 from algo_operator.watch.objects import Name
 
+STATE: Final = "state"
+"""The part of a runner's keys that says what it holds."""
 MOVING: Final = frozenset({"BUYING", "BOUGHT", "SELLING"})
 
 
@@ -123,9 +125,11 @@ class Observed:
     secret: SecretFacts | None
     runner: RunnerState | None
     runner_known: bool
-    """False while Redis does not answer."""
+    """False while Redis does not answer, or its answer cannot be read."""
 
     acl_current: bool
+    unreadable: tuple[str, ...] = ()
+    """The parts of the runner's keys that hold something else than they should."""
     last_error: Trouble | None = None
     """What the last pass failed on, for the condition."""
 
@@ -157,14 +161,24 @@ class Observed:
         return None if self.now_us is None else ist_datetime(self.now_us).date()
 
     @property
+    def redis_answers(self) -> bool:
+        """Redis is there, whatever it holds."""
+        return self.runner_known or STATE in self.unreadable
+
+    @property
     def deleting(self) -> bool:
         """The resource is being deleted."""
         return self.wish.deleted_us is not None
 
     @property
+    def abandoned(self) -> bool:
+        """A person has said to let the strategy go, whatever it holds."""
+        return self.deleting and bool(self.wish.abandon)
+
+    @property
     def at_risk(self) -> bool:
         """Shares are held or an order may be live: somebody must guard it, whatever else."""
-        if self.wish.abandon and self.deleting:
+        if self.abandoned:
             return False
         if self.runner is None:
             return bool(self.wish.status.get("position"))

@@ -11,7 +11,7 @@ from algo_operator.kube.resources import ACCOUNTS, Json
 from algo_operator.model.facts import Account
 from algo_operator.reading import read_account
 from algo_operator.status import status_changes
-from algo_operator.watch.objects import Name
+from algo_operator.watch.objects import FOR_GOOD, Name
 from algo_operator.work_queue import Key
 
 
@@ -109,4 +109,4 @@ async def _look_again(context: Context, key: Key) -> None:
     if body is not None:
         context.accounts.put(body)
     elif old is not None:
-        context.accounts.remove(old)
+        context.accounts.remove(old, at=FOR_GOOD)

@@ -1,6 +1,7 @@
 """Carry a plan out, action by action, in order; the first failure ends the pass."""
 
 import secrets
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,8 +9,8 @@ import structlog
 from algo_contract import names, redis_keys, streams
 
 from algo_operator import metrics
-from algo_operator.context import Context
-from algo_operator.errors import AlreadyExists, Conflict, NotFound
+from algo_operator.context import Context, strategy_key
+from algo_operator.errors import AlreadyExists, Conflict, NotFound, RedisUnavailable
 from algo_operator.events import Subject, tell
 from algo_operator.kube.fields import finalizers
 from algo_operator.kube.resources import PODS, SECRETS, STRATEGIES, Json
@@ -18,7 +19,7 @@ from algo_operator.model import actions as act
 from algo_operator.model.facts import Observed
 from algo_operator.redis_links import redis_errors
 from algo_operator.specs.acl import runner_rules
-from algo_operator.specs.naming import runner_name
+from algo_operator.specs.naming import is_runner, runner_name
 from algo_operator.specs.pod import runner_pod
 from algo_operator.specs.secret import password_in, redis_file, runner_secret
 
@@ -91,10 +92,9 @@ async def _one(work: Pass, action: act.Action) -> None:  # noqa: C901, PLR0912 -
         case act.DeleteSecret():
             await work.context.kube.delete(SECRETS, work.namespace, work.child)
         case act.RevokeRedis():
-            await publish_story(work.context, work.seen.wish.id, subject_of(work.seen))
-            await work.context.users.revoke(work.seen.wish.id)
+            await _unless_abandoned(work, _revoke(work))
         case act.ForgetState():
-            await _forget(work)
+            await _unless_abandoned(work, _forget(work))
         case act.Tell(kind, reason, message):
             await _tell(work, kind, reason, message)
 
@@ -156,7 +156,7 @@ async def _write_status(work: Pass, fields: dict[str, Any], *, guarded: bool) ->
             raise Conflict("the spec changed meanwhile")
         pod = await work.context.kube.find(PODS, work.namespace, work.child)
         if pod is not None:
-            work.context.pods.put(pod)
+            _note_pod(work, pod)
             raise Conflict("the pod exists already")
         patch["metadata"] = {"resourceVersion": body["metadata"]["resourceVersion"]}
     try:
@@ -167,6 +167,14 @@ async def _write_status(work: Pass, fields: dict[str, Any], *, guarded: bool) ->
         await _refresh(work)
         raise
     work.context.strategies.put(answer)
+
+
+def _note_pod(work: Pass, pod: Json) -> None:
+    """Only what our watch follows may be kept: of anything else the end would never be told."""
+    if is_runner(pod):
+        work.context.pods.put(pod)
+    else:
+        work.context.live.taken.add(strategy_key(work.seen.wish.name))
 
 
 async def _grant(work: Pass, action: act.GrantRedis) -> None:
@@ -220,6 +228,21 @@ async def _send(work: Pass, command: act.SendCommand) -> None:
             streams.COMMAND_KIND: command.kind,
         }
         await state.xadd(key, fields, maxlen=_COMMANDS_KEPT, approximate=True)
+
+
+async def _unless_abandoned(work: Pass, step: Awaitable[None]) -> None:
+    """What a strategy leaves in Redis holds up its end, unless a person wants it gone."""
+    try:
+        await step
+    except RedisUnavailable as error:
+        if not work.seen.abandoned:
+            raise
+        log.warning("left_in_redis", strategy=work.seen.wish.id, error=str(error))
+
+
+async def _revoke(work: Pass) -> None:
+    await publish_story(work.context, work.seen.wish.id, subject_of(work.seen))
+    await work.context.users.revoke(work.seen.wish.id)
 
 
 async def _forget(work: Pass) -> None:

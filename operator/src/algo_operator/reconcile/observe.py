@@ -4,19 +4,20 @@ from typing import Any
 
 import structlog
 from algo_contract import redis_keys
-from algo_contract.assignment import RunnerState, read_state
+from algo_contract.assignment import RunnerState
 
 from algo_operator.context import Context, strategy_key
-from algo_operator.errors import RedisUnavailable
+from algo_operator.errors import RedisUnavailable, Unreadable
 from algo_operator.kube.fields import section
-from algo_operator.kube.resources import SECRETS
-from algo_operator.model.facts import Account, Observed, PodFacts, SecretFacts, Wish
+from algo_operator.kube.resources import PODS, SECRETS
+from algo_operator.model.facts import STATE, Account, Observed, PodFacts, SecretFacts, Wish
 from algo_operator.reading import read_account, read_wish
 from algo_operator.redis_links import redis_errors
 from algo_operator.specs.acl import runner_rules
-from algo_operator.specs.naming import runner_name
+from algo_operator.specs.naming import is_runner, runner_name
 from algo_operator.specs.pod_facts import read_pod
 from algo_operator.specs.secret import password_in, read_secret
+from algo_operator.untrusted import runner_state
 from algo_operator.watch.objects import Name
 
 log: Any = structlog.get_logger(__name__)
@@ -30,10 +31,14 @@ async def observe(context: Context, name: Name) -> Observed | None:
     wish = read_wish(body)
     account, missing = _account(context, wish)
     tenant = context.tenant_of(name.namespace)
-    pod = _pod(context, wish)
+    pod = _pod(context, wish) or await _foreign_pod(context, wish)
     secret = await _secret(context, wish) if wish.epoch or pod is not None else None
-    runner, known = await _runner(context, wish) if wish.epoch else (None, True)
+    runner, known, unreadable = None, True, tuple[str, ...]()
+    if wish.epoch or pod is not None:
+        runner, known, unreadable = await _runner(context, wish)
     followed = context.live.followed.get(wish.id)
+    if followed is not None:
+        unreadable += tuple(sorted(followed.unreadable))
     instrument = f"{wish.spec.exchange}:{wish.spec.symbol}" if wish.spec is not None else ""
     return Observed(
         wish=wish,
@@ -48,6 +53,7 @@ async def observe(context: Context, name: Name) -> Observed | None:
         secret=secret,
         runner=runner,
         runner_known=known,
+        unreadable=unreadable,
         acl_current=_acl_current(context, wish, secret, tenant or ""),
         last_error=context.live.errors.get(strategy_key(name)),
         replaced=context.live.replaced_lately(strategy_key(name), context.clock.monotonic()),
@@ -79,25 +85,39 @@ def _pod(context: Context, wish: Wish) -> PodFacts | None:
     return read_pod(body, wish.uid, node_lost=lost)
 
 
+async def _foreign_pod(context: Context, wish: Wish) -> PodFacts | None:
+    """What had the pod's name when last looked; no watch of ours follows it."""
+    key = strategy_key(wish.name)
+    if key not in context.live.taken:
+        return None
+    name = runner_name(wish.name.name, wish.uid)
+    body = await context.kube.find(PODS, wish.name.namespace, name)
+    if body is None or is_runner(body):
+        context.live.taken.discard(key)
+        return None
+    return read_pod(body, wish.uid, node_lost=False)
+
+
 async def _secret(context: Context, wish: Wish) -> SecretFacts | None:
     name = runner_name(wish.name.name, wish.uid)
     body = await context.kube.find(SECRETS, wish.name.namespace, name)
     return None if body is None else read_secret(body, wish.uid, context.settings)
 
 
-async def _runner(context: Context, wish: Wish) -> tuple[RunnerState | None, bool]:
-    """The runner's state, and whether the answer can be relied on."""
+async def _runner(context: Context, wish: Wish) -> tuple[RunnerState | None, bool, tuple[str, ...]]:
+    """The runner's state, whether the answer can be relied on, and what cannot be read."""
     if context.live.redis_down:
-        return None, False
+        return None, False, ()
     try:
         with redis_errors("state"):
-            fields = await context.links.state.hgetall(redis_keys.strategy(wish.id, "state"))
-        return read_state(fields), True
+            fields = await context.links.state.hgetall(redis_keys.strategy(wish.id, STATE))
+        return runner_state(fields), True, ()
     except RedisUnavailable as error:
         log.warning("runner_state_unavailable", strategy=wish.id, error=str(error))
-    except ValueError as error:
+    except (Unreadable, ValueError) as error:
         log.warning("runner_state_unreadable", strategy=wish.id, error=str(error))
-    return None, False
+        return None, False, (STATE,)
+    return None, False, ()
 
 
 def _acl_current(context: Context, wish: Wish, secret: SecretFacts | None, tenant: str) -> bool:

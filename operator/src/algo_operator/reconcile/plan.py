@@ -6,7 +6,7 @@ from typing import Final
 from algo_contract.assignment import Assignment
 
 from algo_operator.model import actions as act
-from algo_operator.model.facts import Observed, PodFacts
+from algo_operator.model.facts import STATE, Observed, PodFacts
 from algo_operator.model.problems import Problem, problem_of
 from algo_operator.model.schedule import SECOND, Day, day_of
 from algo_operator.settings import Settings
@@ -24,6 +24,11 @@ KEPT_CRASHING: Final = "it kept crashing"
 _WIND_DOWN: Final = 15 * SECOND
 """A runner that holds nothing has this long to say so before a deletion goes on without it."""
 _QUIET_BEFORE_ENTRY: Final = 60 * SECOND
+_ASK_AGAIN: Final = SECOND
+"""While it is not known what a runner did, and a pod or an end depends on it."""
+_TAKEN: Final = 5 * SECOND
+"""A name that something else has is asked for again after this long."""
+_LOOK_AGAIN: Final = 30 * SECOND
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,10 +81,12 @@ def wants_pod(seen: Observed, day: Day, problem: Problem | None) -> bool:
     """Whether a runner pod should exist. An open position comes before everything else."""
     if seen.at_risk:
         return True
+    if seen.abandoned:
+        return False
     if not seen.runner_known:
         return seen.pod is not None
     winding_down = seen.started_today and not seen.done_today
-    if seen.deleting and (seen.wish.abandon or _waited(seen) > _WIND_DOWN):
+    if seen.deleting and _waited(seen) > _WIND_DOWN:
         return False
     if seen.deleting or seen.wish.desired == "Stopped":
         return winding_down and seen.pod is not None and seen.pod.ready
@@ -130,7 +137,7 @@ def _pod_steps(
     if pod is None:
         return _start(seen, day, problem, epoch=epoch) if wanted else _clean_up(seen)
     if not pod.ours:
-        return []
+        return [] if wanted else _clean_up(seen)
     if pod.leaving:
         return _hasten(seen, pod, wanted=wanted)
     if not wanted:
@@ -202,30 +209,35 @@ def _grant(seen: Observed, assignment: Assignment) -> list[act.Action]:
 
 
 def _clean_up(seen: Observed) -> list[act.Action]:
-    if seen.secret is None or not seen.runner_known:
+    if seen.secret is None or not (seen.runner_known or seen.abandoned):
         return []
-    return [act.RevokeRedis(), act.DeleteSecret()]
+    return [*([act.RevokeRedis()] if seen.redis_answers else []), act.DeleteSecret()]
 
 
 def _release(seen: Observed, *, wanted: bool) -> list[act.Action]:
-    if not seen.wish.has_finalizer or wanted or seen.pod is not None:
+    ours = seen.pod is not None and seen.pod.ours
+    if not seen.wish.has_finalizer or wanted or ours:
         return []
     if not seen.wish.epoch:
         return [act.RemoveFinalizer()]
-    if not seen.runner_known:
+    if not (seen.runner_known or seen.abandoned):
         return []
-    steps: list[act.Action] = []
-    if seen.wish.abandon:
-        held = seen.runner.position if seen.runner is not None else 0
-        steps.append(
-            act.Tell(
-                "Warning",
-                "PositionAbandoned",
-                f"Let go with {held} shares: abandon-position is {seen.wish.abandon}. "
-                "Orders resting at the broker were left in place.",
-            )
-        )
-    return [*steps, act.ForgetState(), act.RemoveFinalizer()]
+    return [
+        *([_abandonment(seen)] if seen.abandoned else []),
+        *([act.ForgetState()] if seen.redis_answers else []),
+        act.RemoveFinalizer(),
+    ]
+
+
+def _abandonment(seen: Observed) -> act.Tell:
+    held = seen.runner.position if seen.runner is not None else seen.wish.status.get("position", 0)
+    known = "" if seen.runner_known else " as last known"
+    return act.Tell(
+        "Warning",
+        "PositionAbandoned",
+        f"Let go with {held} shares{known}: abandon-position is {seen.wish.abandon}. "
+        "Orders resting at the broker were left in place.",
+    )
 
 
 def _replacement(seen: Observed, day: Day, pod: PodFacts, settings: Settings) -> str:
@@ -273,8 +285,20 @@ def _why_not(seen: Observed, problem: Problem | None) -> str:
 def _wake(seen: Observed, day: Day, settings: Settings) -> int | None:
     now, pod = seen.wall_us, seen.pod
     moments = [day.wake_us]
+    if not seen.runner_known:
+        moments.append(now + (_ASK_AGAIN if _pressing(seen, day) else _LOOK_AGAIN))
     if pod is not None and pod.backing_off:
         moments.append(pod.created_us + _patience(seen) + SECOND)
+    if pod is not None and not pod.ours:
+        moments.append(now + _TAKEN)
     if seen.wish.deleted_us is not None:
+        moments.append(seen.wish.deleted_us + _WIND_DOWN + SECOND)
         moments.append(seen.wish.deleted_us + round((settings.stuck_deletion_seconds + 1) * SECOND))
     return min((m for m in moments if m is not None and m > now), default=None)
+
+
+def _pressing(seen: Observed, day: Day) -> bool:
+    """Whether something waits for Redis to answer; what cannot be read will not change so soon."""
+    return STATE not in seen.unreadable and (
+        day.due or seen.deleting or seen.at_risk or seen.pod is not None
+    )

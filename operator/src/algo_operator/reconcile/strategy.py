@@ -14,7 +14,7 @@ from algo_operator.model.schedule import SECOND
 from algo_operator.reconcile.apply import apply
 from algo_operator.reconcile.observe import observe
 from algo_operator.reconcile.plan import KEPT_CRASHING, Plan, plan
-from algo_operator.watch.objects import Name
+from algo_operator.watch.objects import FOR_GOOD, Name
 from algo_operator.work_queue import Key, Priority
 
 _SPREAD_SHARE: Final = 6
@@ -45,7 +45,7 @@ async def _look_again(context: Context, name: Name) -> None:
     if body is not None:
         context.strategies.put(body)
     elif old is not None:
-        context.strategies.remove(old)
+        context.strategies.remove(old, at=FOR_GOOD)
 
 
 def forget_strategy(context: Context, key: Key) -> None:
@@ -62,7 +62,13 @@ def forget_strategy(context: Context, key: Key) -> None:
 def remember(context: Context, key: Key, seen: Observed, decided: Plan) -> None:
     """Keep what the mirror, the feeds and the neighbours need to know."""
     live, wish = context.live, seen.wish
-    in_session = seen.pod is not None or decided.wanted or seen.at_risk or seen.secret is not None
+    in_session = (
+        seen.pod is not None
+        or decided.wanted
+        or seen.at_risk
+        or seen.secret is not None
+        or not seen.runner_known
+    )
     if in_session:
         followed = live.followed.setdefault(wish.id, Followed(key=key, uid=wish.uid))
         followed.at_risk = seen.at_risk
@@ -102,7 +108,7 @@ def _note_holding(context: Context, key: Key, seen: Observed) -> None:
         asked = spec.brokerAccount if spec is not None else None
         live.holding[key] = account_key(key.namespace, asked) if asked else None
         _wake_neighbours(context, key, live.holding[key])
-    elif not seen.at_risk and held_before:
+    elif held_before and not seen.at_risk and (seen.runner_known or seen.abandoned):
         _wake_neighbours(context, key, live.holding.pop(key))
 
 

@@ -5,7 +5,13 @@ from typing import Final
 
 from algo_contract import names
 
+from algo_operator.kube.resources import Json
+
 SUFFIX: Final = "-runner"
+RUNNER_LABELS: Final = {
+    names.MANAGED_BY_LABEL: "algo-operator",
+    names.COMPONENT_LABEL: names.RUNNER_COMPONENT,
+}
 _LONGEST: Final = 63
 """A pod's name becomes its host name, a label of at most 63 characters."""
 
@@ -23,12 +29,17 @@ def runner_name(strategy_name: str, uid: str) -> str:
 def labels(strategy_name: str, uid: str) -> dict[str, str]:
     """The labels of a strategy's children; a label's value has at most 63 characters."""
     return {
-        names.MANAGED_BY_LABEL: "algo-operator",
-        names.COMPONENT_LABEL: names.RUNNER_COMPONENT,
+        **RUNNER_LABELS,
         "app.kubernetes.io/part-of": "algo-trading",
         names.STRATEGY_UID_LABEL: uid,
         names.STRATEGY_NAME_LABEL: strategy_name[:_LONGEST].rstrip("-."),
     }
+
+
+def is_runner(body: Json) -> bool:
+    """Whether an object carries the labels of our children: our watch follows only those."""
+    found = body["metadata"].get("labels") or {}
+    return all(found.get(name) == value for name, value in RUNNER_LABELS.items())
 
 
 def owner(strategy_name: str, uid: str) -> dict[str, object]:

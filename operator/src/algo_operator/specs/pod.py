@@ -10,6 +10,8 @@ from algo_operator.specs import naming
 from algo_operator.specs.assignment import mark_of
 
 EPOCH_ANNOTATION: Final = f"{names.GROUP}/epoch"
+IMAGE_ANNOTATION: Final = f"{names.GROUP}/image"
+"""The image asked for: an admission webhook may put another address of it into the pod."""
 CONTAINER: Final = "runner"
 USER: Final = 65532
 PROBE_SECONDS: Final = 5
@@ -29,6 +31,7 @@ def runner_pod(assignment: Assignment, settings: Settings, *, owned: bool) -> di
         "annotations": {
             names.ASSIGNMENT_ANNOTATION: mark_of(assignment),
             EPOCH_ANNOTATION: str(assignment.epoch),
+            IMAGE_ANNOTATION: settings.runner_image,
             "prometheus.io/scrape": "true",
             "prometheus.io/port": str(names.METRICS_PORT),
             "prometheus.io/path": "/metrics",

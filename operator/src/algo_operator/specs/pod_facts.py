@@ -8,7 +8,9 @@ from algo_operator.clock import from_timestamp
 from algo_operator.kube.fields import annotations, labels, rows, section
 from algo_operator.kube.resources import Json
 from algo_operator.model.facts import PodFacts, Trouble
-from algo_operator.specs.pod import CONTAINER, EPOCH_ANNOTATION
+from algo_operator.specs.naming import is_runner
+from algo_operator.specs.pod import CONTAINER, EPOCH_ANNOTATION, IMAGE_ANNOTATION
+from algo_operator.untrusted import number
 
 _IMAGE: Final = frozenset(
     {"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName"}
@@ -36,11 +38,11 @@ def read_pod(body: dict[str, Any], uid: str, *, node_lost: bool) -> PodFacts:
         ended=status.get("phase") in {"Failed", "Succeeded"},
         backing_off=_backs_off(container),
         trouble=_trouble(meta["name"], status, container, image),
-        image=image,
-        epoch=int(epoch) if epoch.isdigit() else 0,
+        image=notes.get(IMAGE_ANNOTATION, image),
+        epoch=number(epoch) or 0,
         mark=notes.get(names.ASSIGNMENT_ANNOTATION, ""),
         node_lost=node_lost,
-        ours=labels(body).get(names.STRATEGY_UID_LABEL) == uid,
+        ours=is_runner(body) and labels(body).get(names.STRATEGY_UID_LABEL) == uid,
     )
 
 

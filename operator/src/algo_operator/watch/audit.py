@@ -19,7 +19,7 @@ from algo_operator.errors import OperatorError
 from algo_operator.kube.client import Kube
 from algo_operator.kube.fields import rows
 from algo_operator.kube.resources import Json, Resource
-from algo_operator.watch.objects import Name, Objects, name_of, version_of
+from algo_operator.watch.objects import FOR_GOOD, Name, Objects, name_of, version_of
 
 log: Any = structlog.get_logger(__name__)
 
@@ -92,5 +92,5 @@ class Audit:
         if body is not None:
             if self.objects.put(body):
                 self.changed(body, False)
-        elif (old := self.objects.get(name)) is not None and self.objects.remove(old):
+        elif (old := self.objects.get(name)) is not None and self.objects.remove(old, at=FOR_GOOD):
             self.changed(old, True)

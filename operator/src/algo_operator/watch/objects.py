@@ -6,6 +6,8 @@ from typing import Final, NamedTuple
 from algo_operator.kube.resources import Json
 
 _GONE_KEPT: Final = 10_000
+FOR_GOOD: Final = 2**63
+"""The version of what is gone and cannot come back: no object has one as high."""
 
 
 class Name(NamedTuple):
@@ -34,7 +36,7 @@ class Objects:
         """Begin empty."""
         self._bodies: dict[Name, Json] = {}
         self._delivered: dict[str, int] = {}
-        self._gone: dict[str, None] = {}
+        self._gone: dict[str, int] = {}
 
     def __len__(self) -> int:
         """How many objects there are."""
@@ -54,10 +56,13 @@ class Objects:
 
     def put(self, body: Json) -> bool:
         """Take an object in unless ours is as new; whether it changed anything."""
-        if body["metadata"]["uid"] in self._gone:
-            return False
+        uid = body["metadata"]["uid"]
+        if uid in self._gone:
+            if version_of(body) <= self._gone[uid]:
+                return False
+            del self._gone[uid]
         name, old = name_of(body), self._bodies.get(name_of(body))
-        same = old is not None and old["metadata"]["uid"] == body["metadata"]["uid"]
+        same = old is not None and old["metadata"]["uid"] == uid
         if old is not None and same and version_of(old) >= version_of(body):
             return False
         body["metadata"].pop("managedFields", None)
@@ -74,12 +79,20 @@ class Objects:
         """The newest version of an object that its watch has delivered."""
         return self._delivered.get(uid, 0)
 
-    def remove(self, body: Json) -> bool:
-        """Forget an object, unless a newer one has taken its name; whether it was known."""
+    def remove(self, body: Json, *, at: int = 0) -> bool:
+        """Forget an object, unless a newer one has taken its name; whether it was known.
+
+        The answer to a write of ours may come after the news that the object is gone, so nothing
+        as old as that news is taken in again. What is newer is: an object that left a selector
+        may come back.
+
+        Args:
+            body: the object as last known.
+            at: the version at which it was not there, when that is higher than its own.
+        """
         meta, name = body["metadata"], name_of(body)
         self._delivered.pop(meta["uid"], None)
-        # The answer to a write of ours may come after the news that the object is gone.
-        self._gone[meta["uid"]] = None
+        self._gone[meta["uid"]] = max(version_of(body), at, self._gone.get(meta["uid"], 0))
         if len(self._gone) > _GONE_KEPT:
             del self._gone[next(iter(self._gone))]
         old = self._bodies.get(name)

@@ -19,7 +19,7 @@ from algo_operator.errors import Expired, KubeUnavailable, OperatorError
 from algo_operator.kube.client import Kube
 from algo_operator.kube.fields import rows
 from algo_operator.kube.resources import Json, Resource
-from algo_operator.watch.objects import Objects
+from algo_operator.watch.objects import FOR_GOOD, Objects, version_of
 
 log: Any = structlog.get_logger(__name__)
 
@@ -80,8 +80,11 @@ async def _list(watch: Watch) -> str:
         for body in rows(page, "items"):
             found.add(body["metadata"]["uid"])
             _deliver(watch, body)
+    listed_at = int(version) if version.isdigit() else FOR_GOOD
     for body in watch.objects.values():
-        if body["metadata"]["uid"] not in found and watch.objects.remove(body):
+        if body["metadata"]["uid"] in found or version_of(body) > listed_at:
+            continue  # there, or made by us after the list was
+        if watch.objects.remove(body, at=listed_at):
             watch.changed(body, True)
     return version
 
