@@ -21,7 +21,7 @@ from algo_runner.journal import COMMIT_ENTRY
 from algo_runner.market import Market, take
 from algo_runner.opening import first_tick_id
 from algo_runner.session import stream_place
-from crashes import server_of
+from crashes import run_with_crashes, server_of
 from days import a_day, a_strategy, ticks_at
 from redis_server import RedisProcess
 from session_days import SECOND, feed, now_day, opened
@@ -297,3 +297,20 @@ async def test_an_attempt_thought_lost_comes_through__what_was_decided_after_sta
         assert session.journal.sequence == int(redis.run("HGET", fence, "seq").split()[1])
     async with opened(replace(day, epoch=2), redis) as session:
         assert session.state.strategy.stop_loss == 9400
+
+
+@pytest.mark.parametrize("call", range(1, 9))
+async def test_a_limit_entry_fills_at_a_tick_under_its_stop__whoever_dies_the_day_leaves_on_it(
+    redis: RedisProcess, call: int
+) -> None:
+    strategy = a_strategy(order_type="Limit", limit_price=9500, stop_loss_bps=100)
+    day = a_day(strategy)
+    ticks = ticks_at([9550, 9300, 9600, 9700], step_seconds=10)
+    expected = replay_day(day, ticks).state
+    assert reason_of(expected) == "stop_loss"
+
+    outcome = await run_with_crashes(day, ticks, redis, {(call + 4, "after")})
+
+    assert outcome.crashes == 1
+    assert reason_of(outcome.state) == "stop_loss"
+    assert realized_pnl(outcome.state) == realized_pnl(expected)

@@ -32,7 +32,7 @@ from algo_engine.events import (
 )
 from algo_engine.orders import Operation, Order, OrderRow
 from algo_engine.pricing import stop_in_force
-from algo_engine.state import State, entry_is_final, is_flat, position
+from algo_engine.state import State, entry_is_final, is_flat
 from algo_engine.step import step
 from algo_engine.watch import Watch, watch
 from algo_redis.errors import RedisRefused, RedisUnavailable
@@ -92,18 +92,18 @@ class Session:
         meanwhile, then carries on.
         """
         async with self.lock:
-            mark = self.broker.last_tick
-            if mark is not None and self._is_news(mark):
-                self._stand_at(mark)
-            else:
-                self.broker.now = TickMark(
-                    self.state.cursor, self.state.last_price, self.state.time_us
-                )
-            for event in self._left_open():
-                await self._handle(event, kind=kind)
+            mark, state = self.broker.last_tick, self.state
+            is_undecided = mark is not None and self._is_undecided(mark)
+            if mark is None or not is_undecided:
+                mark = TickMark(state.cursor, state.last_price, state.time_us)
+            self._stand_at(mark)
+            for left in self._left_open():
+                await self._handle(left, kind=kind)
             if is_flat(self.state):
                 await self._handle(Edited(self.day.strategy), kind="edited")
-            await self._handle(self._thought_over(), kind=kind, is_durable=True)
+            is_due = is_undecided or self._waits_with_its_entry()
+            event = self._last_tick() if is_due else Resumed()
+            await self._handle(event, kind=kind, is_durable=True)
 
     async def caught_up(self) -> None:
         """The ticks missed are read: what was edited meanwhile, with a position open, is taken
@@ -111,21 +111,22 @@ class Session:
         """
         await self.handle(Edited(self.day.strategy), kind="edited")
 
-    def _is_news(self, mark: TickMark) -> bool:
-        """Whether the book stands at a tick of today that the journal does not know."""
+    def _is_undecided(self, mark: TickMark) -> bool:
+        """Whether the book was changed by a tick of today that the journal has not got to."""
         is_later = stream_place(mark.cursor) > stream_place(self.state.cursor)
         return is_later and mark.time_us >= self.day.session.midnight_us
 
-    def _thought_over(self) -> Event:
-        """The last tick once more: a step that died with it is made at the same price. Recorded
-        ticks do not age; under the wall clock it may still trigger the stop, and nothing else.
+    def _waits_with_its_entry(self) -> bool:
+        """Recorded ticks do not age: an entry that died on its way is made at the same price."""
+        is_recorded = self.day.clock == "Feed" and self.state.last_price > 0
+        return is_recorded and not entry_is_final(self.state)
+
+    def _last_tick(self) -> Tick:
+        """The newest tick once more. Under the wall clock it may still trigger the stop, and
+        nothing else.
         """
-        state, is_recorded = self.state, self.day.clock == "Feed"
-        if state.last_price > 0 and (
-            position(state) > 0 or (is_recorded and not entry_is_final(state))
-        ):
-            return Tick(state.last_price, state.time_us, state.cursor, is_late=not is_recorded)
-        return Resumed()
+        state, is_late = self.state, self.day.clock == "Wall"
+        return Tick(state.last_price, state.time_us, self.broker.now.cursor, is_late=is_late)
 
     async def tick(self, tick: Tick, *, received_us: int) -> bool:
         """A tick that may matter: the book fills first, as an exchange does, then the engine.
@@ -177,11 +178,15 @@ class Session:
         ):
             return
         self._stand_at(TickMark(self.last.cursor, self.last.price, self.last.time_us))
+        self.state = replace(self.state, cursor=self.last.cursor)
 
     def _stand_at(self, mark: TickMark) -> None:
+        """Takes over a tick's price and time. Its place is the engine's to take, when it has
+        decided: until then a successor thinks the tick over.
+        """
         self.broker.now = mark
         now_us = max(mark.time_us, self.state.time_us)
-        self.state = replace(self.state, last_price=mark.price, time_us=now_us, cursor=mark.cursor)
+        self.state = replace(self.state, last_price=mark.price, time_us=now_us)
 
     async def _handle(self, event: Event, *, kind: str, is_durable: bool = False) -> None:
         queue: list[Event] = [event]
@@ -195,8 +200,12 @@ class Session:
             for action in actions:
                 if not isinstance(action, Tell):
                     queue += await self._send(action, send_by=send_by)
-            if kind == "answer" and self.day.clock == "Feed" and _never_sent_entry(state, event):
-                queue.append(self._thought_over())
+            if (
+                kind == "answer"
+                and _never_sent_entry(state, event)
+                and self._waits_with_its_entry()
+            ):
+                queue.append(self._last_tick())
             kind = "answer"
 
     async def _durable(
