@@ -49,8 +49,11 @@ install_packages() {
     printf 'error: install these Debian packages, or what your system calls them: %s\n' "$*" >&2
     return 1
   fi
-  apt-get update
-  DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends "$@"
+  (
+    flock 7 # images are built beside one another
+    apt-get update
+    DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends "$@"
+  ) 7>"$DOCKER_RUN-packages.lock"
 }
 
 # step TITLE COMMAND...: one line of progress; the details go to $LOG, whose end is shown on failure.
