@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 from algo_contract import redis_keys
+from algo_operator.errors import RedisUnavailable
 from algo_operator.redis_acl import RedisUsers
 from algo_operator.redis_links import RedisLinks
 from algo_operator.specs.acl import runner_rules
@@ -154,6 +155,30 @@ async def test_a_restart_is_noticed_and_nothing_counts_as_granted(users, redis_s
 
     assert await users.restarted() is True
     assert not users.is_current(MINE, rules())
+
+
+async def test_a_restart_noticed_by_half_is_noticed_again(admin):
+    class Away:
+        async def info(self, _):
+            raise OSError
+
+    class Server:
+        run_id = "1"
+
+        async def info(self, _):
+            return {"run_id": self.run_id}
+
+    state = Server()
+    links = RedisLinks(state, Server())
+    users = RedisUsers(links)
+    assert await users.restarted() is False
+    state.run_id = "2"
+    users._links = RedisLinks(state, Away())
+    with pytest.raises(RedisUnavailable):
+        await users.restarted()
+    users._links = links
+
+    assert await users.restarted() is True
 
 
 async def test_revoking_cuts_the_connection(runner, users):

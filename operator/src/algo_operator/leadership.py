@@ -15,6 +15,7 @@ from algo_operator import metrics
 from algo_operator.clock import Clock, timestamp
 from algo_operator.errors import AlreadyExists, Conflict, LeadershipLost, OperatorError
 from algo_operator.kube.client import Kube
+from algo_operator.kube.fields import section
 from algo_operator.kube.resources import LEASES, Json
 
 log: Any = structlog.get_logger(__name__)
@@ -93,11 +94,27 @@ class LeaseKeeper:
             except (OperatorError, TimeoutError) as error:
                 log.warning("lease_not_renewed", error=str(error))
                 if isinstance(error, Conflict):
-                    self._leadership.released()
+                    await self._look_again(every * 1.5)
             metrics.LEASE_HELD.set(self._leadership.held)
             if not self._leadership.held:
                 log.error("lease_lost")
                 lost()
+
+    async def _look_again(self, seconds: float) -> None:
+        """After a conflict: a renewal that seemed lost may have landed, or somebody has taken it.
+
+        While the Lease cannot be read, what was held runs out by our own clock.
+        """
+        try:
+            async with asyncio.timeout(seconds):
+                lease = await self._kube.find(LEASES, self._namespace, LEASE_NAME)
+        except (OperatorError, TimeoutError) as error:
+            log.warning("lease_not_read", error=str(error))
+            return
+        if lease is not None and section(lease, "spec").get("holderIdentity") == self._holder:
+            self._lease = lease
+        else:
+            self._leadership.released()
 
     async def release(self) -> None:
         """Give the Lease up, so that the next operator need not wait."""

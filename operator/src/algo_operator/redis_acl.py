@@ -58,13 +58,13 @@ class RedisUsers:
 
     async def restarted(self) -> bool:
         """Whether a server has restarted since last asked; then nothing counts as granted."""
-        changed = False
+        found: dict[str, str] = {}
         for name, server in self._links.servers:
             with redis_errors(name):
                 facts: dict[str, Any] = await server.info("server")
-            run_id = str(facts.get("run_id"))
-            changed = changed or self._run_ids.get(name, run_id) != run_id
-            self._run_ids[name] = run_id
+            found[name] = str(facts.get("run_id"))
+        changed = any(self._run_ids.get(name, run_id) != run_id for name, run_id in found.items())
+        self._run_ids = found
         if changed:
             self._granted.clear()
             log.warning("redis_restarted")

@@ -1,5 +1,6 @@
 """What a tenant namespace is given: a quota, limits, closed networks, restricted pods."""
 
+import re
 from typing import Any, Final, cast
 
 from algo_contract import names
@@ -9,6 +10,8 @@ from algo_operator.settings import Settings, host_and_port
 NAME: Final = "algo-tenant"
 SPARE_PODS: Final = 5
 COUNT: Final = f"count/{names.STRATEGY_PLURAL}.{names.GROUP}"
+ACCOUNT_COUNT: Final = f"count/{names.ACCOUNT_PLURAL}.{names.GROUP}"
+ACCOUNT_LIMIT: Final = 10
 POD_SECURITY: Final = {
     f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "audit", "warn")
 }
@@ -25,7 +28,13 @@ def strategy_limit(annotations: dict[str, str], default: int) -> int:
 def quota(namespace: str, limit: int) -> Body:
     """The API server itself refuses one strategy too many, without a race."""
     body = _object("v1", "ResourceQuota", namespace, NAME)
-    body["spec"] = {"hard": {COUNT: str(limit), "pods": str(limit + SPARE_PODS)}}
+    body["spec"] = {
+        "hard": {
+            COUNT: str(limit),
+            ACCOUNT_COUNT: str(ACCOUNT_LIMIT),
+            "pods": str(limit + SPARE_PODS),
+        }
+    }
     return body
 
 
@@ -53,7 +62,10 @@ def deny_all(namespace: str) -> Body:
 
 
 def runner_network(namespace: str, settings: Settings) -> Body:
-    """Runners reach DNS and both Redis servers; Prometheus reaches runners."""
+    """Runners reach DNS and both Redis servers; Prometheus reaches runners.
+
+    A policy knows no names, so a Redis outside the platform's namespace opens its port to all.
+    """
     body = _object("networking.k8s.io/v1", "NetworkPolicy", namespace, "algo-runner")
     platform = {
         "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": settings.namespace}}
@@ -62,7 +74,9 @@ def runner_network(namespace: str, settings: Settings) -> Body:
         settings.runner_state_redis_url or settings.state_redis_url,
         settings.runner_ticks_redis_url or settings.ticks_redis_url,
     )
-    redis_ports = sorted({host_and_port(url)[1] for url in urls})
+    inside, outside = set[int](), set[int]()
+    for host, port in map(host_and_port, urls):
+        (inside if _is_service(host, settings.namespace) else outside).add(port)
     dns = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}}}
     body["spec"] = {
         "podSelector": {"matchLabels": {names.COMPONENT_LABEL: names.RUNNER_COMPONENT}},
@@ -75,13 +89,23 @@ def runner_network(namespace: str, settings: Settings) -> Body:
                 "to": [dns],
                 "ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}],
             },
-            {
-                "to": [platform],
-                "ports": [{"port": port, "protocol": "TCP"} for port in redis_ports],
-            },
+            *([{"to": [platform], "ports": _tcp(inside)}] if inside else []),
+            *([{"ports": _tcp(outside)}] if outside else []),
         ],
     }
     return body
+
+
+def _tcp(ports: set[int]) -> list[Body]:
+    return [{"port": port, "protocol": "TCP"} for port in sorted(ports)]
+
+
+def _is_service(host: str, namespace: str) -> bool:
+    """Whether a host is a Service of that namespace; any other may be anywhere."""
+    if "." not in host:
+        return True
+    own = re.escape(namespace)
+    return re.fullmatch(rf"[^.]+(\.[^.]+)?\.{own}(\.svc(\..+)?)?", host) is not None
 
 
 def counts(body: Body | None, limit: int) -> bool:
