@@ -23,6 +23,8 @@ from algo_contract.assignment import RunnerState, state_hash
 from algo_contract.ids import strategy_id
 from algo_contract.sessions import IST, microseconds
 from algo_operator import metrics
+from algo_operator.clock import SystemClock
+from algo_operator.context import Context
 from algo_operator.errors import AlreadyExists, NotFound
 from algo_operator.kube.access import Access, load_access
 from algo_operator.kube.client import Kube
@@ -35,6 +37,9 @@ from algo_operator.kube.resources import (
     STRATEGIES,
     Resource,
 )
+from algo_operator.leadership import Leadership
+from algo_operator.redis_acl import RedisUsers
+from algo_operator.redis_links import connect
 from algo_operator.settings import Settings
 from algo_operator.wiring import Operator
 from redis.asyncio import Redis
@@ -527,6 +532,43 @@ async def world(access: Access, kube: Kube, redis_server: RedisServer) -> AsyncI
     yield made
     await made.clean()
     await redis.aclose()
+
+
+class Recorder:
+    """Stands in for the API server: notes the Events."""
+
+    def __init__(self) -> None:
+        self.bodies = []
+
+    async def create(self, resource, namespace, body):
+        self.bodies.append(body)
+        return body
+
+    def told(self, name: str) -> list[str]:
+        return [b["reason"] for b in self.bodies if b["involvedObject"]["name"] == name]
+
+
+@pytest.fixture
+async def bare_context(redis_server: RedisServer) -> AsyncIterator[Context]:
+    """What passes are handed, on a real Redis; no API server and nothing at work."""
+    settings = Settings(
+        runner_image="runner:1",
+        state_redis_url=redis_server.url,
+        ticks_redis_url=redis_server.url,
+        poll_milliseconds=20,
+    )
+    links = connect(settings)
+    leadership = Leadership(seconds=3600)
+    leadership.renewed(time.monotonic())
+    yield Context(
+        settings=settings,
+        clock=SystemClock(),
+        kube=Recorder(),
+        links=links,
+        users=RedisUsers(links),
+        leadership=leadership,
+    )
+    await links.close()
 
 
 @pytest.fixture

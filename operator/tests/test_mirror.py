@@ -3,21 +3,17 @@
 import asyncio
 import contextlib
 import dataclasses
-from collections.abc import AsyncIterator
 
 import pytest
 from algo_contract import redis_keys
 from algo_contract.assignment import RunnerState, state_hash
-from algo_operator.clock import SystemClock
 from algo_operator.context import Context, strategy_key
 from algo_operator.errors import Unreadable
-from algo_operator.leadership import Leadership
 from algo_operator.mirror import loops
 from algo_operator.mirror.feeds import poll_feeds
 from algo_operator.mirror.live import Feed, Followed
 from algo_operator.mirror.states import poll_events, poll_live, poll_states
 from algo_operator.mirror.story import publish_story
-from algo_operator.redis_acl import RedisUsers
 from algo_operator.redis_links import connect, redis_errors
 from algo_operator.settings import Settings
 from algo_operator.specs.acl import runner_rules
@@ -28,44 +24,12 @@ from redis.asyncio import Redis
 BAD, GOOD = "str_aaaaaaaaaaaaaaaa", "str_bbbbbbbbbbbbbbbb"
 
 
-class Recorder:
-    """Stands in for the API server: notes the Events."""
-
-    def __init__(self) -> None:
-        self.bodies = []
-
-    async def create(self, resource, namespace, body):
-        self.bodies.append(body)
-        return body
-
-    def told(self, name: str) -> list[str]:
-        return [b["reason"] for b in self.bodies if b["involvedObject"]["name"] == name]
-
-
 @pytest.fixture
-async def context(redis_server) -> AsyncIterator[Context]:
-    settings = Settings(
-        runner_image="runner:1",
-        state_redis_url=redis_server.url,
-        ticks_redis_url=redis_server.url,
-        poll_milliseconds=20,
-    )
-    links = connect(settings)
-    leadership = Leadership(seconds=3600)
-    leadership.renewed(asyncio.get_running_loop().time())
-    made = Context(
-        settings=settings,
-        clock=SystemClock(),
-        kube=Recorder(),
-        links=links,
-        users=RedisUsers(links),
-        leadership=leadership,
-    )
+def context(bare_context) -> Context:
     for strategy, name in ((BAD, "bad"), (GOOD, "good")):
         key = strategy_key(Name("tenant-a", name))
-        made.live.followed[strategy] = Followed(key=key, uid=name)
-    yield made
-    await links.close()
+        bare_context.live.followed[strategy] = Followed(key=key, uid=name)
+    return bare_context
 
 
 @pytest.fixture

@@ -388,6 +388,98 @@ def test_a_running_runner_with_unreadable_keys_says_which():
     assert ":live" in message
 
 
+HELD = {"runnerEpoch": 1, "execution": "BOUGHT", "position": 10, "tradingDay": MONDAY}
+
+
+def test_a_lost_state_keeps_the_position_and_the_pod_until_a_person_looked():
+    lost = seen(wall_us=at("11:00:00"), wish=wish(status=HELD), pod=pod(mark="x"))
+
+    for _ in range(3):
+        assert "DeletePod" not in kinds(lost)
+        lost = settle(lost)
+    assert lost.wish.status["position"] == 10
+    assert lost.wish.status["execution"] == "BOUGHT"
+    ready = lost.wish.status["conditions"][0]
+    assert ready["reason"] == "StateLost"
+    assert f"algotrading.io/resolved to {MONDAY}" in ready["message"]
+
+    closed = wish(status=lost.wish.status, resolved_day=MONDAY)
+    assert "DeletePod" in kinds(dataclasses.replace(lost, wish=closed))
+
+
+def test_a_strategy_made_in_the_evening_has_missed_nothing():
+    evening = seen(wall_us=at("18:00:00"), wish=wish(created_us=at("17:59:00")))
+    decided = plan(evening, SETTINGS)
+
+    fields = decided.actions[0].fields
+    assert fields["execution"] == "WAITING"
+    assert "reason" not in fields or fields["reason"] is None
+    assert "EntryMissed" not in [a.reason for a in decided.actions if isinstance(a, act.Tell)]
+    assert decided.day.next_run_us == at("09:17:00", "2026-07-07")
+    in_time = dataclasses.replace(evening, wish=wish(created_us=at("09:21:00")))
+    assert plan(in_time, SETTINGS).actions[0].fields["reason"] == "missed"
+
+
+def test_a_strategy_made_after_its_only_entry_is_over():
+    late = wish(created_us=at("17:59:00"), spec=spec(startDate=MONDAY, endDate=MONDAY))
+
+    fields = plan(seen(wall_us=at("18:00:00"), wish=late), SETTINGS).actions[0].fields
+
+    assert fields["phase"] == "STOPPED"
+
+
+def test_a_foreign_secret_of_our_name_is_left_alone():
+    foreign = SecretFacts(assignment=None, redis="", redis_current=False, owned=False, foreign=True)
+    due = seen(wall_us=at("09:17:00"), secret=foreign)
+
+    assert not {"WriteSecret", "CreatePod", "DeleteSecret"} & set(kinds(due))
+    assert ready_reason(due)[0] == "SecretNameTaken"
+    assert plan(due, SETTINGS).wake_us == at("09:17:05")
+    held = dataclasses.replace(due, runner=runner(), pod=pod(), wish=wish(status=HELD))
+    assert not {"WriteSecret", "DeletePod"} & set(kinds(held))
+    deleted = dataclasses.replace(
+        due,
+        wish=wish(deleted_us=at("09:16:00"), status=HELD | {"position": 0, "execution": "SOLD"}),
+    )
+    assert kinds(deleted)[-3:] == ["RevokeRedis", "ForgetState", "RemoveFinalizer"]
+
+
+@pytest.mark.parametrize("state", [None, runner(execution="WAITING", position=0)])
+def test_a_pod_outlives_a_feed_whose_clock_is_not_known(state):
+    account = Account(name="demo", id="brk_x", broker="paper", clock="Feed", feed="brk_x")
+    waiting = seen(
+        account=account, wish=wish(status={"runnerEpoch": 1}), runner=state, pod=pod(image="old")
+    )
+
+    assert "DeletePod" not in kinds(waiting)
+    done = dataclasses.replace(waiting, runner=runner(execution="SOLD", position=0, done=True))
+    assert "DeletePod" in kinds(done)
+
+
+def test_a_tampered_secret_changes_neither_account_nor_feed():
+    account = Account(name="mine", id="brk_mine", broker="paper", clock="Wall", feed="shared")
+    asked = wish(account="mine", status={"runnerEpoch": 1})
+    good = settle(seen(wall_us=at("09:17:00"), account=account, wish=asked))
+    evil = dataclasses.replace(
+        good.secret.assignment, account_id="*", feed="brk_stranger", clock="Feed"
+    )
+    broken = dataclasses.replace(
+        good,
+        wall_us=at("10:00:00"),
+        runner=runner(),
+        wish=dataclasses.replace(asked, spec=None, spec_problem="wrong"),
+        secret=dataclasses.replace(good.secret, assignment=evil),
+        acl_current=False,
+    )
+
+    actions = plan(broken, SETTINGS).actions
+
+    granted = next(a for a in actions if isinstance(a, act.GrantRedis))
+    assert (granted.account, granted.feed) == ("brk_mine", "shared")
+    written = next(a for a in actions if isinstance(a, act.WriteSecret)).assignment
+    assert (written.account_id, written.feed, written.clock) == ("brk_mine", "shared", "Wall")
+
+
 execution = st.sampled_from(["WAITING", "BUYING", "BOUGHT", "SELLING", "SOLD", "STOPPED", "FAILED"])
 clock_text = st.sampled_from(
     ["08:00:00", "09:17:30", "09:20:30", "11:00:00", "15:10:00", "16:00:00"]

@@ -1,5 +1,7 @@
 """The builders: what a pod, a tenant and a name look like."""
 
+import base64
+import json
 import re
 
 import pytest
@@ -7,6 +9,7 @@ from algo_operator.clock import timestamp
 from algo_operator.reading import read_account, read_wish
 from algo_operator.settings import Settings
 from algo_operator.specs import naming, tenant
+from algo_operator.specs.acl import runner_rules
 from algo_operator.specs.pod import runner_pod
 from algo_operator.specs.pod_facts import read_pod
 from algo_operator.specs.secret import read_secret, redis_file, runner_secret
@@ -98,6 +101,51 @@ def test_a_secret_reads_back_and_another_ones_does_not(assignment):
     assert not read_secret(body, UID, moved).redis_current
     body["data"]["assignment.json"] = "!!"
     assert read_secret(body, UID, SETTINGS).assignment is None
+    del body["metadata"]["labels"]["app.kubernetes.io/managed-by"]
+    assert read_secret(body, UID, SETTINGS).foreign
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"strategy": {"symbol": "*"}},
+        {"strategy": {"exchange": "[NB]SE"}},
+        {"strategy": {"uid": "another"}},
+        {"epoch": 2**40},
+        {"epoch": "7"},
+    ],
+)
+def test_an_assignment_that_was_tampered_with_is_as_good_as_none(assignment, change):
+    def changed(values: dict, by: dict) -> dict:
+        return values | {
+            name: changed(values[name], value) if isinstance(value, dict) else value
+            for name, value in by.items()
+        }
+
+    body = runner_secret(assignment, "{}", owned=True)
+    fields = json.loads(base64.b64decode(body["data"]["assignment.json"]))
+    text = json.dumps(changed(fields, change))
+    body["data"]["assignment.json"] = base64.b64encode(text.encode()).decode()
+
+    assert read_secret(body, UID, SETTINGS).assignment is None
+
+
+@pytest.mark.parametrize(
+    "part",
+    [{"account": "*"}, {"feed": "brk_?"}, {"tenant": "[a]"}, {"instrument": ("NSE", "^\\*")}],
+)
+def test_no_pattern_gets_into_a_users_rights(part):
+    good = {
+        "strategy": "str_a",
+        "instrument": ("NSE", "M&M"),
+        "feed": "shared",
+        "account": "brk_a",
+        "tenant": "usr-a.b",
+        "password": "p",
+    }
+    assert runner_rules(**good)
+    with pytest.raises(ValueError, match="plain part"):
+        runner_rules(**good | part)
 
 
 @pytest.mark.parametrize(
@@ -174,6 +222,36 @@ def test_a_runner_reaches_dns_and_redis_only():
 
     ports = [row["port"] for rule in policy["spec"]["egress"] for row in rule["ports"]]
     assert ports == [53, 53, 6379, 6380]
+
+
+@pytest.mark.parametrize(
+    ("host", "anywhere"),
+    [
+        ("redis-state", False),
+        ("redis-state.algo-system", False),
+        ("redis-state.algo-system.svc.cluster.local", False),
+        ("redis-0.redis-state.algo-system.svc", False),
+        ("redis.example.com", True),
+        ("redis-state.other.svc", True),
+        ("algo-system.example.com", True),
+        ("10.0.0.7", True),
+    ],
+)
+def test_a_redis_outside_the_platforms_namespace_is_reached_too(host, anywhere):
+    settings = SETTINGS.model_copy(update={"state_redis_url": f"redis://{host}:7000"})
+
+    rules = tenant.runner_network("tenant-a", settings)["spec"]["egress"]
+
+    rule = next(r for r in rules if any(row["port"] == 7000 for row in r["ports"]))
+    assert ("to" not in rule) is anywhere
+    ticks = next(r for r in rules if any(row["port"] == 6380 for row in r["ports"]))
+    assert "to" in ticks
+
+
+def test_a_tenants_accounts_are_counted_too():
+    hard = tenant.quota("tenant-a", 10)["spec"]["hard"]
+
+    assert hard["count/brokeraccounts.algotrading.io"] == "10"
 
 
 def test_contains_sees_drift_and_passes_over_defaults():

@@ -4,8 +4,10 @@ import asyncio
 
 import pytest
 from algo_contract import redis_keys
-from algo_contract.ids import strategy_id
-from algo_operator.kube.resources import PODS, SECRETS, STRATEGIES
+from algo_contract.ids import account_id, strategy_id
+from algo_operator.context import strategy_key
+from algo_operator.kube.resources import ACCOUNTS, NAMESPACES, PODS, SECRETS, STRATEGIES
+from algo_operator.watch.objects import name_of
 
 pytestmark = pytest.mark.api_server
 
@@ -98,3 +100,92 @@ async def test_a_foreign_pod_of_our_name_is_told_and_waited_for(world, shared):
     assert await world.get(PODS, shared, "m2-runner") is not None
     await world.kube.delete(PODS, shared, "m1-runner", grace_seconds=0)
     await world.until(STRATEGIES, shared, "m1", lambda b: reason(b) == "Running")
+
+
+async def test_a_users_secret_of_our_name_is_left_alone(world, shared):
+    mine = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "m1-runner"},
+        "stringData": {"a": "b"},
+    }
+    before = await world.kube.create(SECRETS, shared, mine)
+    await world.strategy(shared, "m1")
+
+    await world.until(STRATEGIES, shared, "m1", lambda b: reason(b) == "SecretNameTaken")
+    await world.idle()
+    assert await world.get(SECRETS, shared, "m1-runner") == before
+    assert await world.get(PODS, shared, "m1-runner") is None
+    await world.kube.delete(SECRETS, shared, "m1-runner")
+    await world.until(STRATEGIES, shared, "m1", lambda b: reason(b) == "Running")
+
+    await world.kube.delete(SECRETS, shared, "m1-runner")
+    before = await world.kube.create(SECRETS, shared, mine)
+    await world.kube.delete(STRATEGIES, shared, "m1")
+    await world.until(STRATEGIES, shared, "m1", lambda b: b is None)
+    assert await world.get(SECRETS, shared, "m1-runner") == before
+
+
+async def test_a_secret_that_came_between_is_not_deleted(world, shared):
+    body = await running(world, shared)
+    old = await world.get(SECRETS, shared, "m1-runner")
+    kube = world.operator.context.kube
+
+    await kube.delete(SECRETS, shared, "m1-runner", uid="another")
+    assert await world.get(SECRETS, shared, "m1-runner") == old
+    await world.says(body["metadata"]["uid"], execution="SOLD", done=True)
+    await world.until(SECRETS, shared, "m1-runner", lambda b: b is None)
+
+
+async def test_an_epoch_is_never_given_twice_even_when_the_status_was_lost(world, shared):
+    await running(world, shared)
+    assert await world.stop() == 0
+    await world.kube.delete(PODS, shared, "m1-runner", grace_seconds=0)
+    lost = {"status": {"runnerEpoch": None, "conditions": None}}
+    await world.kube.patch(STRATEGIES, shared, "m1", lost, sub="status")
+
+    await world.start()
+
+    body = await world.until(STRATEGIES, shared, "m1", lambda b: reason(b) == "Running")
+    assert body["status"]["runnerEpoch"] == 2
+
+
+async def test_a_lost_state_keeps_pod_and_position(world, shared):
+    body = await holding(world, shared)
+    pod = await world.get(PODS, shared, "m1-runner")
+    await world.redis.delete(redis_keys.strategy(strategy_id(body["metadata"]["uid"]), "state"))
+    world.operator.context.queue.add(strategy_key(name_of(body)))
+
+    body = await world.until(STRATEGIES, shared, "m1", lambda b: reason(b) == "StateLost")
+    await world.idle()
+
+    assert body["status"]["position"] == 10
+    after = await world.get(PODS, shared, "m1-runner")
+    assert after["metadata"]["uid"] == pod["metadata"]["uid"]
+
+
+async def test_a_restart_lets_nothing_go_that_is_held(world):
+    world.kubelet()
+    await world.start()
+    tenant = await world.tenant()
+    account = await world.account(tenant, "mine", clock="Feed")
+    await world.feed_day(account_id(account["metadata"]["uid"]), f"{DAY}T09:00:00")
+    await holding(world, tenant, brokerAccount="mine")
+    await running(world, tenant, "m2", brokerAccount="mine")
+    await world.until(
+        ACCOUNTS, tenant, "mine", lambda b: b["metadata"]["finalizers"] == ["algotrading.io/in-use"]
+    )
+    await world.idle()
+    before = [await world.get(PODS, tenant, f"{name}-runner") for name in ("m1", "m2")]
+    space = await world.kube.get(NAMESPACES, None, tenant)
+    assert space["metadata"]["annotations"]["algotrading.io/in-position"] == "true"
+    await world.stop()
+    await world.kube.delete(ACCOUNTS, tenant, "mine")
+
+    await world.start(concurrency=1)
+    await world.idle()
+
+    assert await world.get(ACCOUNTS, tenant, "mine") is not None
+    assert await world.kube.get(NAMESPACES, None, tenant) == space, "not unmarked for a moment"
+    after = [await world.get(PODS, tenant, f"{name}-runner") for name in ("m1", "m2")]
+    assert [b["metadata"]["uid"] for b in after] == [b["metadata"]["uid"] for b in before]

@@ -73,6 +73,37 @@ async def test_a_position_on_a_lost_node_gets_a_new_pod(world, set_clock):
     await world.kube.delete(NODES, None, "n1")
 
 
+async def test_a_node_lost_before_a_restart_is_lost_after_it(world):
+    await world.account("algo-system", "demo", clock="Feed", feed={"shared": True})
+    await world.feed_day("shared", "2026-07-10T09:00:00")
+    node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n1"}}
+    await world.kube.create(NODES, None, node)
+    world.kubelet()
+    await world.start()
+    tenant = await world.tenant()
+    await world.strategy(tenant, "m1")
+    body = await world.until(STRATEGIES, tenant, "m1", lambda b: reason(b) == "Running")
+    await world.says(body["metadata"]["uid"], execution="BOUGHT", position=10, protection="runner")
+    await world.until(STRATEGIES, tenant, "m1", lambda b: b["status"]["position"] == 10)
+    old = await world.get(PODS, tenant, "m1-runner")
+    await world.stop()
+    binding = {
+        "apiVersion": "v1",
+        "kind": "Binding",
+        "metadata": {"name": "m1-runner"},
+        "target": {"apiVersion": "v1", "kind": "Node", "name": "n1"},
+    }
+    await world.kube._call("create", PODS, PODS.path(tenant, "m1-runner", "binding"), body=binding)
+    await node_ready(world, "Unknown")
+
+    await world.start(node_lost_seconds=1)
+
+    await world.until(
+        PODS, tenant, "m1-runner", lambda b: b["metadata"]["uid"] != old["metadata"]["uid"]
+    )
+    await world.kube.delete(NODES, None, "n1")
+
+
 async def node_ready(world, status: str) -> None:
     row = {"type": "Ready", "status": status, "reason": "Test", "message": ""}
     await world.kube.patch(NODES, None, "n1", {"status": {"conditions": [row]}}, sub="status")

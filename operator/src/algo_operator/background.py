@@ -11,12 +11,15 @@ from algo_operator import metrics
 from algo_operator.context import Context, account_key, strategy_key, tenant_key
 from algo_operator.errors import OperatorError
 from algo_operator.kube.fields import section
+from algo_operator.kube.resources import Json
+from algo_operator.wakers import strategy_of
 from algo_operator.work_queue import Key, Priority
 
 log: Any = structlog.get_logger(__name__)
 
 _MEASURE_SECONDS: Final = 1.0
 _IDLE_SECONDS: Final = 5.0
+_NODES_SECONDS: Final = 5.0
 
 
 async def revoke_orphans(context: Context) -> None:
@@ -48,6 +51,29 @@ async def resync(context: Context) -> Never:
             context.queue.add(key, priority=Priority.BACKGROUND)
         if not keys:
             await asyncio.sleep(pause)
+
+
+async def watch_nodes(context: Context) -> Never:
+    """Look at the runners of lost nodes for as long as there are any: no news comes from there,
+    and what was known of them before a restart is forgotten.
+    """
+    while True:
+        check_nodes(context)
+        await asyncio.sleep(_NODES_SECONDS)
+
+
+def check_nodes(context: Context) -> None:
+    """Queue the strategies whose pods are on lost nodes."""
+    placed = [(pod, node) for pod in context.pods.values() if (node := _node_of(pod))]
+    context.nodes.note_used(node for _, node in placed)
+    after = context.settings.node_lost_seconds
+    for pod, node in placed:
+        if context.nodes.is_lost(node, after_seconds=after):
+            context.queue.add(strategy_of(pod), priority=Priority.STATE)
+
+
+def _node_of(pod: Json) -> str:
+    return str(section(pod, "spec").get("nodeName") or "")
 
 
 async def measure_cluster(context: Context) -> Never:

@@ -80,6 +80,8 @@ def _ready(
         return _unknown(seen)
     if seen.deleting:
         return _deleting(seen, settings)
+    if seen.state_lost:
+        return _lost(seen)
     if problem is not None:
         return Verdict("False", problem.reason, problem.sentence)
     if failed:
@@ -113,6 +115,17 @@ def _unknown(seen: Observed) -> Verdict:
         "RedisUnavailable",
         "Redis does not answer, so what the runner did is not known. Nothing is started, "
         "removed or let go until it answers; orders resting at the broker stay." + way_out,
+    )
+
+
+def _lost(seen: Observed) -> Verdict:
+    held, day = seen.wish.status.get("position", 0), seen.wish.status.get("tradingDay")
+    return Verdict(
+        "False",
+        "StateLost",
+        f"Redis has lost {redis_keys.strategy(seen.wish.id, STATE)}, and {held} shares were held "
+        "when it was last read. The runner pod stays. A person must look at the account; then set "
+        f"the annotation {names.RESOLVED_ANNOTATION} to {day} to let the strategy go on.",
     )
 
 

@@ -43,14 +43,14 @@ class Context:
             return None
         return labels(body).get(names.TENANT_LABEL)
 
+    def is_shared(self, account: Json) -> bool:
+        """Whether an account's feed may serve all: it says so, and is no tenant's."""
+        asked = section(section(account, "spec"), "feed").get("shared")
+        return bool(asked) and self.tenant_of(account["metadata"]["namespace"]) is None
+
     def shared_account(self) -> Json | None:
         """The platform's account whose feed serves all. A tenant cannot provide it."""
-        shared = [
-            body
-            for body in self.accounts.values()
-            if section(section(body, "spec"), "feed").get("shared")
-            and self.tenant_of(body["metadata"]["namespace"]) is None
-        ]
+        shared = [body for body in self.accounts.values() if self.is_shared(body)]
         return min(shared, key=lambda body: body["metadata"]["creationTimestamp"], default=None)
 
 

@@ -24,7 +24,7 @@ def read_wish(body: Json) -> Wish:
     annotations: dict[str, str] = meta.get("annotations") or {}
     generation = int(meta.get("generation", 1))
     spec, problem = _spec(meta["uid"], generation, body.get("spec") or {})
-    deleted = meta.get("deletionTimestamp")
+    deleted, created = meta.get("deletionTimestamp"), meta.get("creationTimestamp")
     return Wish(
         name=name_of(body),
         uid=meta["uid"],
@@ -34,6 +34,8 @@ def read_wish(body: Json) -> Wish:
         spec=spec,
         spec_problem=problem,
         desired=_desired(body.get("spec") or {}),
+        account=str((body.get("spec") or {}).get("brokerAccount") or ""),
+        created_us=from_timestamp(created) if created else 0,
         has_finalizer=names.FINALIZER in (meta.get("finalizers") or []),
         deleted_us=from_timestamp(deleted) if deleted else None,
         exit_day=annotations.get(names.EXIT_REQUESTED_ANNOTATION, ""),

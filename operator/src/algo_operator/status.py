@@ -65,7 +65,7 @@ def status_changes(current: Fields, fields: Fields) -> Fields:
 def _trade(seen: Observed, day: Day) -> Fields:
     """Where the trade stands: the runner's word, or ours while no runner has begun the day."""
     runner, today = seen.runner, seen.today.isoformat() if seen.today is not None else None
-    if not seen.runner_known:
+    if not seen.runner_known or seen.state_lost:
         return {name: seen.wish.status.get(name) for name in _TRADE} | {
             "execution": seen.wish.status.get("execution") or "WAITING"
         }
@@ -117,7 +117,7 @@ def _is_over(seen: Observed, day: Day) -> bool:
     spec, today = seen.wish.spec, seen.today
     if spec is None or spec.endDate is None or today is None:
         return False
-    last = today.isoformat() >= spec.endDate and (seen.done_today or day.missed)
+    last = today.isoformat() >= spec.endDate and (seen.done_today or day.late)
     return today.isoformat() > spec.endDate or last
 
 

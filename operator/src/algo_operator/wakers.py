@@ -10,7 +10,7 @@ from algo_operator.kube.fields import annotations, labels, owners, section
 from algo_operator.kube.resources import Json
 from algo_operator.mirror.live import Followed
 from algo_operator.watch.objects import name_of
-from algo_operator.work_queue import Priority
+from algo_operator.work_queue import Key, Priority
 
 
 @dataclass(slots=True)
@@ -18,7 +18,9 @@ class Wakers:
     """Callbacks for watches; the caches are up to date when they are called."""
 
     context: Context
-    _generations: dict[str, int] = field(default_factory=dict[str, int])
+    _accounts: dict[str, tuple[int, bool]] = field(default_factory=dict[str, tuple[int, bool]])
+    """By uid: the generation last seen, and whether all could share its feed."""
+
     _tenants: dict[str, str] = field(default_factory=dict[str, str])
 
     def strategy(self, body: Json, gone: bool) -> None:  # noqa: FBT001 - the watches' callback shape
@@ -38,14 +40,20 @@ class Wakers:
         meta = body["metadata"]
         namespace, name = meta["namespace"], meta["name"]
         self.context.queue.add(account_key(namespace, name))
-        generation = -1 if gone else int(meta.get("generation", 1))
-        if self._generations.get(meta["uid"]) == generation:
+        known = (int(meta.get("generation", 1)), self.context.is_shared(body))
+        before = self._accounts.get(meta["uid"])
+        if before == known and not gone:
             return
-        self._generations[meta["uid"]] = generation
+        if gone:
+            self._accounts.pop(meta["uid"], None)
+        else:
+            self._accounts[meta["uid"]] = known
+        self.context.live.names_due = True
+        for_all = known[1] or (before is not None and before[1])
         for strategy in self.context.strategies.values():
             asked = section(strategy, "spec").get("brokerAccount")
             same = asked == name and strategy["metadata"]["namespace"] == namespace
-            if same or asked is None:
+            if same or (for_all and not asked):
                 self.context.queue.add(strategy_key(name_of(strategy)))
 
     def account_delivered(self, body: Json, gone: bool) -> None:  # noqa: FBT001
@@ -57,23 +65,20 @@ class Wakers:
     def pod(self, body: Json, gone: bool) -> None:  # noqa: ARG002, FBT001
         """A runner pod changed."""
         followed = self._followed(body)
-        if followed is not None:
-            self.context.queue.add(followed.key, priority=Priority.STATE)
-            return
-        owner = next((o for o in owners(body) if o.get("controller")), None)
-        name = str(owner["name"] if owner else labels(body).get(names.STRATEGY_NAME_LABEL, ""))
-        self.context.queue.add(
-            strategy_key(name_of(body)._replace(name=name)), priority=Priority.STATE
-        )
+        key = followed.key if followed is not None else strategy_of(body)
+        self.context.queue.add(key, priority=Priority.STATE)
 
     def namespace(self, body: Json, gone: bool) -> None:  # noqa: FBT001
         """A tenant namespace changed; its strategies care only whose it is."""
         name = body["metadata"]["name"]
         self.context.queue.add(tenant_key(name))
         tenant = "" if gone else body["metadata"]["labels"][names.TENANT_LABEL]
-        if self._tenants.get(name) == tenant:
+        if self._tenants.get(name, "") == tenant:
             return
-        self._tenants[name] = tenant
+        if gone:
+            del self._tenants[name]
+        else:
+            self._tenants[name] = tenant
         for strategy in self.context.strategies:
             if strategy.namespace == name:
                 self.context.queue.add(strategy_key(strategy))
@@ -92,6 +97,13 @@ class Wakers:
     def _followed(self, pod: Json) -> Followed | None:
         uid = labels(pod).get(names.STRATEGY_UID_LABEL, "")
         return self.context.live.followed.get(strategy_id(uid))
+
+
+def strategy_of(pod: Json) -> Key:
+    """Whose pod it is, as the pod itself tells."""
+    owner = next((o for o in owners(pod) if o.get("controller")), None)
+    name = str(owner["name"] if owner else labels(pod).get(names.STRATEGY_NAME_LABEL, ""))
+    return strategy_key(name_of(pod)._replace(name=name))
 
 
 def _is_urgent(body: Json) -> bool:

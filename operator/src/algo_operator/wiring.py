@@ -10,7 +10,7 @@ from typing import Any, Final
 import structlog
 from algo_contract import names
 
-from algo_operator.background import measure_cluster, resync
+from algo_operator.background import measure_cluster, resync, watch_nodes
 from algo_operator.clock import Clock, SystemClock
 from algo_operator.context import Context
 from algo_operator.errors import OperatorError
@@ -24,6 +24,7 @@ from algo_operator.leadership import Leadership, LeaseKeeper
 from algo_operator.mirror.feeds import poll_feeds
 from algo_operator.mirror.loops import loops
 from algo_operator.reconcile.driver import work
+from algo_operator.reconcile.warm import warm_up
 from algo_operator.redis_acl import RedisUsers
 from algo_operator.redis_links import connect
 from algo_operator.settings import Settings
@@ -123,6 +124,7 @@ class Operator:
             self._spawn(name, loop)
         self._spawn("redis users", context.users.keep_saved)
         self._spawn("resync", lambda: resync(context))
+        self._spawn("nodes", lambda: watch_nodes(context))
         self._spawn("measure", lambda: measure_cluster(context))
         for _ in range(settings.concurrency):
             task = asyncio.create_task(work(context), name="worker")
@@ -162,12 +164,8 @@ class Operator:
         return watch
 
     async def _load(self, wakers: Wakers) -> list[Audit]:
-        """Accounts before strategies, feeds before both: a first pass must know its clock."""
+        """Accounts, strategies, then the feeds they follow: a first pass must know its clock."""
         context = self.context
-        try:
-            await poll_feeds(context)
-        except OperatorError as error:
-            log.warning("feeds_not_read", error=str(error))
         audits = [
             Audit(
                 kube=context.kube,
@@ -192,6 +190,11 @@ class Operator:
                         "resources_not_listed", resource=audit.resource.plural, error=str(error)
                     )
                     await asyncio.sleep(_START_RETRY_SECONDS)
+        warm_up(context)
+        try:
+            await poll_feeds(context)
+        except OperatorError as error:
+            log.warning("feeds_not_read", error=str(error))
         return audits
 
     def _watch_over(self, audits: list[Audit]) -> None:

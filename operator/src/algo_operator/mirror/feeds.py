@@ -59,24 +59,38 @@ def _wake(context: Context, feed: str) -> None:
 
 
 async def sync_names(context: Context) -> None:
-    """Keep the keys that lead from an account's NAMESPACE/NAME to its feed."""
+    """Keep the keys that lead from an account's NAMESPACE/NAME to its feed, when one changed."""
+    if not context.live.names_due:
+        return
+    context.live.names_due = False
+    try:
+        await _write_names(context)
+    except Exception:
+        context.live.names_due = True
+        raise
+
+
+async def _write_names(context: Context) -> None:
     allowed = context.settings.broker_url_allowlist
     feeds = {
         redis_keys.feed_name(f"{name.namespace}/{name.name}"): read_account(body, allowed).feed
         for name in context.accounts
         if (body := context.accounts.get(name)) is not None
     }
-    if not feeds:
-        return
+    gone = context.live.names - feeds.keys()
     with redis_errors("ticks"):
-        present: list[str | None] = await context.links.ticks.mget(list(feeds))
-        for (key, feed), known in zip(feeds.items(), present, strict=True):
-            if known != feed:
-                await context.links.ticks.set(key, feed)
+        if feeds:
+            await context.links.ticks.mset(feeds)
+        if gone:
+            await context.links.ticks.delete(*gone)
+    context.live.names = set(feeds)
 
 
 async def sync_wants(context: Context) -> None:
-    """Keep `feed:<feed>:instruments` as strategies want it; writes only what differs."""
+    """Keep `feed:<feed>:instruments` as strategies want it; writes only what differs.
+
+    Nothing is taken out before it is known what every strategy wants.
+    """
     wanted: dict[str, set[str]] = {feed: set() for feed in _feeds(context)}
     for feed, instrument in list(context.live.wants.values()):
         wanted.setdefault(feed, set()).add(instrument)
@@ -86,5 +100,6 @@ async def sync_wants(context: Context) -> None:
             present: set[str] = await context.links.ticks.smembers(key)
             if missing := instruments - present:
                 await context.links.ticks.sadd(key, *missing)
-            if surplus := present - instruments:
+            surplus = present - instruments
+            if surplus and not context.live.unplanned:
                 await context.links.ticks.srem(key, *surplus)

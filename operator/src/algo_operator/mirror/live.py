@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Final
 
-from algo_operator.model.facts import FeedFacts, Trouble
+from algo_operator.model.facts import Account, FeedFacts, Trouble
 from algo_operator.work_queue import Key
 
 LATELY_SECONDS: Final = 600.0
@@ -61,8 +61,23 @@ class Live:
     holding: dict[Key, Key | None] = field(default_factory=dict[Key, Key | None])
     """Strategies at risk, and the account they trade on."""
 
+    names: set[str] = field(default_factory=set[str])
+    """Keys that lead to accounts' feeds, as last written."""
+
+    names_due: bool = True
+    """An account has changed, or the server that holds the names has."""
+
     replaced: dict[Key, list[float]] = field(default_factory=dict[Key, list[float]])
     """When pods that kept crashing were made anew, by the monotonic clock."""
+
+    accounts: dict[Key, Account] = field(default_factory=dict[Key, Account])
+    """What the account a strategy asks for was when last there."""
+
+    unplanned: set[Key] = field(default_factory=set[Key])
+    """Strategies found at the start that had no pass yet: what they want is not known."""
+
+    unsure: dict[str, set[Key]] = field(default_factory=dict[str, set[Key]])
+    """By namespace, those found at the start of which it is not known yet what they hold."""
 
     taken: set[Key] = field(default_factory=set[Key])
     """Strategies whose pod's name something else had when last looked."""
@@ -93,7 +108,14 @@ class Live:
     def forget(self, key: Key, strategy_id: str) -> None:
         """Drop everything known of a strategy that is gone."""
         self.followed.pop(strategy_id, None)
-        for memory in (self.wants, self.follows_feed, self.holding, self.errors, self.replaced):
+        for memory in (
+            self.wants,
+            self.follows_feed,
+            self.holding,
+            self.errors,
+            self.replaced,
+            self.accounts,
+        ):
             memory.pop(key, None)
         self.stuck.discard(key)
         self.taken.discard(key)

@@ -96,6 +96,7 @@ async def _greet(context: Context) -> None:
 
 async def _restarts(context: Context) -> None:
     if await context.users.restarted():
+        context.live.names_due = True
         _wake_all(context)
 
 

@@ -29,6 +29,11 @@ class Wish:
     desired: Literal["Active", "Paused", "Stopped"]
     """desiredState, readable even where the rest is not."""
 
+    account: str = ""
+    """brokerAccount, readable even where the rest is not."""
+
+    created_us: int = 0
+
     has_finalizer: bool
     deleted_us: int | None
     exit_day: str
@@ -109,6 +114,11 @@ class SecretFacts:
     """The Redis addresses in it are those of the settings."""
 
     owned: bool
+    foreign: bool = False
+    """Made by somebody else: neither read, nor written, nor deleted."""
+
+    uid: str = ""
+    version: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,10 +191,26 @@ class Observed:
         if self.abandoned:
             return False
         if self.runner is None:
-            return bool(self.wish.status.get("position"))
+            return self._was_moving and not self._resolved
         return not self.runner.done and (
             self.runner.position != 0 or self.runner.execution in MOVING
         )
+
+    @property
+    def state_lost(self) -> bool:
+        """Redis answers and has no state of a runner that was last seen holding something."""
+        return self.runner_known and self.runner is None and self._was_moving and not self._resolved
+
+    @property
+    def _was_moving(self) -> bool:
+        status = self.wish.status
+        return bool(status.get("position")) or status.get("execution") in MOVING
+
+    @property
+    def _resolved(self) -> bool:
+        """A person has looked at what was lost and has closed that day."""
+        day = self.wish.status.get("tradingDay")
+        return self.runner_known and bool(day) and self.wish.resolved_day == day
 
     @property
     def started_today(self) -> bool:

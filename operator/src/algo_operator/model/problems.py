@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from algo_operator.model.facts import Observed
 from algo_operator.model.schedule import Day
+from algo_operator.specs.naming import runner_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +31,17 @@ def problem_of(seen: Observed, day: Day) -> Problem | None:
             "LiveNotAvailable",
             "Live trading is not available in this release: no order will be sent. Use mode Paper.",
         )
+    if seen.secret is not None and seen.secret.foreign:
+        child = runner_name(wish.name.name, wish.uid)
+        return Problem(
+            "SecretNameTaken",
+            f"A Secret named {child} exists that belongs to something else. Delete or rename it, "
+            "or give the strategy another name.",
+        )
     if seen.account_missing:
         return Problem(
             "AccountMissing",
-            f"There is no BrokerAccount {wish.spec.brokerAccount} in namespace "
+            f"There is no BrokerAccount {wish.account} in namespace "
             f"{wish.name.namespace}. Make it, or make a new strategy without brokerAccount "
             "to trade on paper.",
         )

@@ -25,8 +25,11 @@ class Day:
     due: bool
     """A pod that has not begun yet should exist now."""
 
+    late: bool
+    """The entry's time has gone by."""
+
     missed: bool
-    """The entry's time has gone by without a runner."""
+    """And the strategy was there in time to take it."""
 
     opened: bool
     """The day's pre-open has come: yesterday's outcome is history."""
@@ -40,7 +43,14 @@ class Day:
 
 
 NO_DAY: Final = Day(
-    session=None, due=False, missed=False, opened=False, problem="", next_run_us=None, wake_us=None
+    session=None,
+    due=False,
+    late=False,
+    missed=False,
+    opened=False,
+    problem="",
+    next_run_us=None,
+    wake_us=None,
 )
 
 
@@ -58,6 +68,7 @@ def day_of(seen: Observed, *, lead_seconds: int) -> Day:
         return Day(
             session=session,
             due=session is not None,
+            late=False,
             missed=False,
             opened=session is not None,
             problem=problem or "",
@@ -95,7 +106,8 @@ def _wall_day(
     return Day(
         session=session,
         due=session is not None and buy - lead <= now <= late,
-        missed=session is not None and now > late,
+        late=session is not None and now > late,
+        missed=session is not None and now > late >= seen.wish.created_us,
         opened=session is not None and now >= session.pre_open_us,
         problem=problem or "",
         next_run_us=next_run,

@@ -10,6 +10,7 @@ from algo_operator.errors import Conflict, NotFound
 from algo_operator.kube.resources import ACCOUNTS, Json
 from algo_operator.model.facts import Account
 from algo_operator.reading import read_account
+from algo_operator.reconcile.warm import may_let_go
 from algo_operator.status import status_changes
 from algo_operator.watch.objects import FOR_GOOD, Name
 from algo_operator.work_queue import Key
@@ -93,6 +94,8 @@ async def _set_finalizer(context: Context, key: Key, *, in_use: bool) -> None:
     meta = body["metadata"]
     current: list[str] = meta.get("finalizers") or []
     if (names.ACCOUNT_FINALIZER in current) is in_use or (in_use and "deletionTimestamp" in meta):
+        return
+    if not in_use and not may_let_go(context, key.namespace):
         return
     others = [finalizer for finalizer in current if finalizer != names.ACCOUNT_FINALIZER]
     wanted = [*others, names.ACCOUNT_FINALIZER] if in_use else others

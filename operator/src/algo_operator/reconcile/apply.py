@@ -10,7 +10,7 @@ from algo_contract import names, redis_keys, streams
 
 from algo_operator import metrics
 from algo_operator.context import Context, strategy_key
-from algo_operator.errors import AlreadyExists, Conflict, NotFound, RedisUnavailable
+from algo_operator.errors import Conflict, NotFound, RedisUnavailable
 from algo_operator.events import Subject, tell
 from algo_operator.kube.fields import finalizers
 from algo_operator.kube.resources import PODS, SECRETS, STRATEGIES, Json
@@ -90,7 +90,7 @@ async def _one(work: Pass, action: act.Action) -> None:  # noqa: C901, PLR0912 -
         case act.SendCommand():
             await _send(work, action)
         case act.DeleteSecret():
-            await work.context.kube.delete(SECRETS, work.namespace, work.child)
+            await _delete_secret(work)
         case act.RevokeRedis():
             await _unless_abandoned(work, _revoke(work))
         case act.ForgetState():
@@ -191,18 +191,23 @@ async def _grant(work: Pass, action: act.GrantRedis) -> None:
 
 
 async def _write_secret(work: Pass, body: Json) -> None:
-    """Make the Secret or change it; no owner is left on it that the body does not name."""
+    """Make the Secret or change the one that was seen; no other owner is left on it."""
     kube, namespace = work.context.kube, work.namespace
     if work.seen.secret is None:
-        try:
-            await kube.create(SECRETS, namespace, body)
-        except AlreadyExists:
-            pass
-        else:
-            return
-    owners = body["metadata"].get("ownerReferences")
-    meta = {"ownerReferences": owners, "labels": body["metadata"]["labels"]}
+        await kube.create(SECRETS, namespace, body)
+        return
+    meta = {
+        "ownerReferences": body["metadata"].get("ownerReferences"),
+        "labels": body["metadata"]["labels"],
+        "resourceVersion": work.seen.secret.version,
+    }
     await kube.patch(SECRETS, namespace, work.child, {"metadata": meta, "data": body["data"]})
+
+
+async def _delete_secret(work: Pass) -> None:
+    secret = work.seen.secret
+    if secret is not None and not secret.foreign:
+        await work.context.kube.delete(SECRETS, work.namespace, work.child, uid=secret.uid)
 
 
 async def _delete_pod(work: Pass, action: act.DeletePod) -> None:

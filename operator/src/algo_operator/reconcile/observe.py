@@ -23,18 +23,25 @@ from algo_operator.watch.objects import Name
 log: Any = structlog.get_logger(__name__)
 
 
-async def observe(context: Context, name: Name) -> Observed | None:
-    """The facts of a strategy; None when it is gone."""
+async def observe(context: Context, name: Name, *, thoroughly: bool = False) -> Observed | None:
+    """The facts of a strategy; None when it is gone.
+
+    Args:
+        context: where to look.
+        name: the strategy's.
+        thoroughly: look for a Secret and a state even where none can be: before a first epoch.
+    """
     body = context.strategies.get(name)
     if body is None:
         return None
     wish = read_wish(body)
-    account, missing = _account(context, wish)
+    account, missing = account_of(context, wish)
     tenant = context.tenant_of(name.namespace)
     pod = _pod(context, wish) or await _foreign_pod(context, wish)
-    secret = await _secret(context, wish) if wish.epoch or pod is not None else None
+    began = bool(wish.epoch) or pod is not None or thoroughly
+    secret = await _secret(context, wish) if began else None
     runner, known, unreadable = None, True, tuple[str, ...]()
-    if wish.epoch or pod is not None:
+    if began:
         runner, known, unreadable = await _runner(context, wish)
     followed = context.live.followed.get(wish.id)
     if followed is not None:
@@ -62,18 +69,25 @@ async def observe(context: Context, name: Name) -> Observed | None:
     )
 
 
-def _account(context: Context, wish: Wish) -> tuple[Account | None, bool]:
-    """The account whose clock and feed count, and whether one that was asked for is missing."""
-    allowed = context.settings.broker_url_allowlist
-    asked = wish.spec.brokerAccount if wish.spec is not None else None
+def account_of(context: Context, wish: Wish) -> tuple[Account | None, bool]:
+    """The account whose clock and feed count, and whether one that was asked for is missing.
+
+    One that is gone is known by what it last was, so that a position stays guarded by its prices.
+    """
+    key, before = strategy_key(wish.name), context.live.accounts
     body = (
-        context.accounts.get(Name(wish.name.namespace, asked))
-        if asked
+        context.accounts.get(Name(wish.name.namespace, wish.account))
+        if wish.account
         else context.shared_account()
     )
-    return (
-        None if body is None else read_account(body, allowed)
-    ), asked is not None and body is None
+    if body is not None:
+        account = read_account(body, context.settings.broker_url_allowlist)
+        if wish.account:
+            before[key] = account
+        return account, False
+    last = before.get(key)
+    known = last if last is not None and last.name == wish.account else None
+    return known, bool(wish.account)
 
 
 def _pod(context: Context, wish: Wish) -> PodFacts | None:
@@ -125,12 +139,15 @@ def _acl_current(context: Context, wish: Wish, secret: SecretFacts | None, tenan
     if secret is None or secret.assignment is None or password is None:
         return False
     assignment = secret.assignment
-    rules = runner_rules(
-        strategy=wish.id,
-        instrument=(assignment.strategy.exchange, assignment.strategy.symbol),
-        feed=assignment.feed,
-        account=assignment.account_id,
-        tenant=tenant,
-        password=password,
-    )
+    try:
+        rules = runner_rules(
+            strategy=wish.id,
+            instrument=(assignment.strategy.exchange, assignment.strategy.symbol),
+            feed=assignment.feed,
+            account=assignment.account_id,
+            tenant=tenant,
+            password=password,
+        )
+    except (ValueError, TypeError):
+        return False
     return context.users.is_current(wish.id, rules)

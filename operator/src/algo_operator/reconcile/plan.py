@@ -41,6 +41,7 @@ class Plan:
     wanted: bool
     """A runner pod should exist."""
 
+    makes_pod: bool
     wake_us: int | None
 
 
@@ -73,12 +74,16 @@ def plan(seen: Observed, settings: Settings) -> Plan:
         day=day,
         problem=problem,
         wanted=wanted,
+        makes_pod=makes_pod,
         wake_us=_wake(seen, day, settings),
     )
 
 
 def wants_pod(seen: Observed, day: Day, problem: Problem | None) -> bool:
-    """Whether a runner pod should exist. An open position comes before everything else."""
+    """Whether a runner pod should exist. An open position comes before everything else.
+
+    While the feed's clock is not known, a pod that is there stays.
+    """
     if seen.at_risk:
         return True
     if seen.abandoned:
@@ -92,6 +97,8 @@ def wants_pod(seen: Observed, day: Day, problem: Problem | None) -> bool:
         return winding_down and seen.pod is not None and seen.pod.ready
     if problem is not None and not (problem.reason == "InvalidTimes" and winding_down):
         return False
+    if seen.now_us is None:
+        return seen.pod is not None and not (seen.runner is not None and seen.runner.done)
     if seen.started_today:
         return winding_down
     return day.due and not failed_unresolved(seen)
@@ -165,6 +172,8 @@ def _start(seen: Observed, day: Day, problem: Problem | None, *, epoch: int) -> 
     assignment = assignment_for(seen, day, problem, epoch=epoch)
     if assignment is None or (seen.secret is None and not seen.runner_known):
         return []
+    if seen.secret is not None and seen.secret.foreign:
+        return []
     owned = not seen.deleting
     return [
         *_grant(seen, assignment),
@@ -177,7 +186,7 @@ def _start(seen: Observed, day: Day, problem: Problem | None, *, epoch: int) -> 
 
 
 def _keep(seen: Observed, assignment: Assignment | None, pod: PodFacts) -> list[act.Action]:
-    if assignment is None:
+    if assignment is None or (seen.secret is not None and seen.secret.foreign):
         return []
     steps = _grant(seen, assignment)
     owned = not seen.deleting
@@ -209,7 +218,9 @@ def _grant(seen: Observed, assignment: Assignment) -> list[act.Action]:
 
 
 def _clean_up(seen: Observed) -> list[act.Action]:
-    if seen.secret is None or not (seen.runner_known or seen.abandoned):
+    if seen.secret is None or seen.secret.foreign:
+        return []
+    if not (seen.runner_known or seen.abandoned):
         return []
     return [*([act.RevokeRedis()] if seen.redis_answers else []), act.DeleteSecret()]
 
@@ -222,8 +233,10 @@ def _release(seen: Observed, *, wanted: bool) -> list[act.Action]:
         return [act.RemoveFinalizer()]
     if not (seen.runner_known or seen.abandoned):
         return []
+    left_user = seen.secret is not None and seen.secret.foreign and seen.redis_answers
     return [
         *([_abandonment(seen)] if seen.abandoned else []),
+        *([act.RevokeRedis()] if left_user else []),
         *([act.ForgetState()] if seen.redis_answers else []),
         act.RemoveFinalizer(),
     ]
@@ -261,7 +274,7 @@ def _patience(seen: Observed) -> int:
 
 def _may_pause(seen: Observed, day: Day) -> bool:
     """Flat, and either not begun or with time to spare before the entry."""
-    if seen.at_risk or seen.deleting or not seen.runner_known:
+    if seen.at_risk or seen.deleting or not seen.runner_known or seen.now_us is None:
         return False
     if not seen.started_today:
         return True
@@ -289,7 +302,8 @@ def _wake(seen: Observed, day: Day, settings: Settings) -> int | None:
         moments.append(now + (_ASK_AGAIN if _pressing(seen, day) else _LOOK_AGAIN))
     if pod is not None and pod.backing_off:
         moments.append(pod.created_us + _patience(seen) + SECOND)
-    if pod is not None and not pod.ours:
+    secret = seen.secret
+    if (pod is not None and not pod.ours) or (secret is not None and secret.foreign):
         moments.append(now + _TAKEN)
     if seen.wish.deleted_us is not None:
         moments.append(seen.wish.deleted_us + _WIND_DOWN + SECOND)

@@ -14,6 +14,7 @@ from algo_operator.model.schedule import SECOND
 from algo_operator.reconcile.apply import apply
 from algo_operator.reconcile.observe import observe
 from algo_operator.reconcile.plan import KEPT_CRASHING, Plan, plan
+from algo_operator.reconcile.warm import note_planned
 from algo_operator.watch.objects import FOR_GOOD, Name
 from algo_operator.work_queue import Key, Priority
 
@@ -29,6 +30,9 @@ async def reconcile_strategy(context: Context, key: Key) -> None:
         forget_strategy(context, key)
         return
     decided = plan(seen, context.settings)
+    if decided.makes_pod and not seen.wish.epoch:
+        seen = await observe(context, name, thoroughly=True) or seen
+        decided = plan(seen, context.settings)
     remember(context, key, seen, decided)
     try:
         await apply(context, seen, decided.actions)
@@ -56,6 +60,7 @@ def forget_strategy(context: Context, key: Key) -> None:
     held = context.live.holding.pop(key, None)
     context.live.forget(key, "")
     context.queue.forget(key)
+    note_planned(context, key, sure=True)
     _wake_neighbours(context, key, held)
 
 
@@ -91,6 +96,7 @@ def remember(context: Context, key: Key, seen: Observed, decided: Plan) -> None:
     else:
         live.wants.pop(key, None)
     _note_holding(context, key, seen)
+    note_planned(context, key, sure=seen.runner_known)
     if any(isinstance(step, DeletePod) and step.why == KEPT_CRASHING for step in decided.actions):
         live.replaced.setdefault(key, []).append(context.clock.monotonic())
     late = (
@@ -102,10 +108,10 @@ def remember(context: Context, key: Key, seen: Observed, decided: Plan) -> None:
 
 
 def _note_holding(context: Context, key: Key, seen: Observed) -> None:
-    live, spec = context.live, seen.wish.spec
+    live = context.live
     held_before = key in live.holding
     if seen.at_risk and not held_before:
-        asked = spec.brokerAccount if spec is not None else None
+        asked = seen.wish.account
         live.holding[key] = account_key(key.namespace, asked) if asked else None
         _wake_neighbours(context, key, live.holding[key])
     elif held_before and not seen.at_risk and (seen.runner_known or seen.abandoned):

@@ -14,6 +14,7 @@ from algo_operator.kube.resources import (
     Json,
     Resource,
 )
+from algo_operator.reconcile.warm import may_let_go
 from algo_operator.specs import tenant
 from algo_operator.watch.objects import Name
 from algo_operator.work_queue import Key
@@ -54,7 +55,9 @@ async def _mark(context: Context, body: Json, *, ready: bool) -> None:
     meta: dict[str, Any] = body["metadata"]
     present, notes = labels(body), annotations(body)
     held = any(key.namespace == meta["name"] for key in context.live.holding)
-    wanted: dict[str, str | None] = {names.IN_POSITION_ANNOTATION: "true" if held else None}
+    wanted: dict[str, str | None] = {}
+    if held or may_let_go(context, meta["name"]):
+        wanted[names.IN_POSITION_ANNOTATION] = "true" if held else None
     if ready:
         wanted[names.READY_ANNOTATION] = "true"
     new_labels = {

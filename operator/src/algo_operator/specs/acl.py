@@ -1,6 +1,7 @@
 """What a runner's Redis user may do: its own keys, its account's, and to read its prices."""
 
 import hashlib
+import re
 from typing import Final
 
 from algo_contract import redis_keys
@@ -46,6 +47,8 @@ COMMANDS: Final = (
 """No KEYS, SCAN, admin or dangerous command; scripts may call only what is listed too. Redis 7.0
 refuses a rule that names a command it does not have yet, so CLIENT SETINFO (7.2) is left out."""
 
+_PLAIN: Final = re.compile(r"[A-Za-z0-9_:.&-]*")
+"""No sign that means something in a pattern of Redis; M&M is a symbol."""
 _ACCOUNT_PARTS: Final = ("budget", "breaker", "pnl", "halt", "claims")
 
 
@@ -58,7 +61,14 @@ def runner_rules(
     tenant: str,
     password: str,
 ) -> list[str]:
-    """The arguments of ACL SETUSER after the name; the password goes in as its hash."""
+    """The arguments of ACL SETUSER after the name; the password goes in as its hash.
+
+    Raises:
+        ValueError: a part of a key is a pattern, which would open more than that one key.
+    """
+    for part in (strategy, *instrument, feed, account or "", tenant):
+        if not is_plain(part):
+            raise ValueError(f"not a plain part of a key: {part[:40]!r}")
     digest = hashlib.sha256(password.encode()).hexdigest()
     reads = [
         redis_keys.ticks(feed, *instrument),
@@ -83,6 +93,11 @@ def runner_rules(
         "-@all",
         *(f"+{command}" for command in COMMANDS),
     ]
+
+
+def is_plain(part: object) -> bool:
+    """Whether a part of a key is a text that stands for itself alone."""
+    return isinstance(part, str) and _PLAIN.fullmatch(part) is not None
 
 
 def fingerprint(rules: list[str]) -> str:

@@ -42,23 +42,44 @@ def assignment_for(
         generation=wish.generation,
         exit_requested=wish.exit_day == session.trading_day,
     )
-    account = seen.account
     return Assignment(
         strategy=replace(strategy, desired_state=_desired(seen)),
         session=session,
         tick_bands=sessions.tick_bands(dt.date.fromisoformat(session.trading_day)),
         feed=seen.feed_id,
         clock=seen.clock,
-        account_id=account.id if account is not None and spec.brokerAccount else None,
+        account_id=_account_id(seen),
         broker="paper",
         epoch=epoch,
     )
 
 
 def _kept(seen: Observed, last: Assignment, *, epoch: int) -> Assignment:
-    leaving = seen.wish.exit_day == last.session.trading_day
-    strategy = replace(last.strategy, desired_state=_desired(seen), exit_requested=leaving)
-    return replace(last, strategy=strategy, epoch=epoch)
+    """The last good one. Its tenant may have written into the Secret since: whose keys and prices
+    the runner may use is taken from what the operator itself knows.
+    """
+    wish = seen.wish
+    strategy = replace(
+        last.strategy,
+        id=wish.id,
+        namespace=wish.name.namespace,
+        name=wish.name.name,
+        desired_state=_desired(seen),
+        exit_requested=wish.exit_day == last.session.trading_day,
+    )
+    return replace(
+        last,
+        strategy=strategy,
+        feed=seen.feed_id,
+        clock=seen.clock,
+        account_id=_account_id(seen),
+        broker="paper",
+        epoch=epoch,
+    )
+
+
+def _account_id(seen: Observed) -> str | None:
+    return seen.account.id if seen.account is not None and seen.wish.account else None
 
 
 def _session(seen: Observed, day: Day) -> Session | None:

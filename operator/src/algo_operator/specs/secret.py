@@ -1,8 +1,9 @@
 """The runner's Secret: its assignment, and its Redis user on both servers."""
 
 import base64
-from typing import Any
+from typing import Any, Final, cast
 
+from algo_contract import names
 from algo_contract.assignment import (
     ASSIGNMENT_FILE,
     REDIS_FILE,
@@ -15,9 +16,13 @@ from algo_contract.assignment import (
 )
 from algo_contract.ids import strategy_id
 
+from algo_operator.kube.fields import labels
 from algo_operator.model.facts import SecretFacts
 from algo_operator.settings import Settings, host_and_port
 from algo_operator.specs import naming
+from algo_operator.specs.acl import is_plain
+
+_EPOCHS: Final = 2**31
 
 
 def runner_secret(assignment: Assignment, redis: str, *, owned: bool) -> dict[str, Any]:
@@ -70,15 +75,21 @@ def read_secret(body: dict[str, Any], uid: str, settings: Settings) -> SecretFac
     data: dict[str, str] = body.get("data") or {}
     metadata: dict[str, Any] = body["metadata"]
     owners: list[dict[str, Any]] = metadata.get("ownerReferences") or []
+    if not naming.is_runner(body):
+        return SecretFacts(
+            assignment=None, redis="", redis_current=False, owned=False, foreign=True
+        )
     try:
         assignment = read_assignment(_decoded(data.get(ASSIGNMENT_FILE, "")))
     except (ValueError, UnicodeDecodeError):
+        assignment = None
+    if assignment is not None and not _is_sound(assignment, uid):
         assignment = None
     try:
         redis = _decoded(data.get(REDIS_FILE, ""))
     except (ValueError, UnicodeDecodeError):
         redis = ""
-    if assignment is not None and assignment.strategy.uid != uid:
+    if labels(body).get(names.STRATEGY_UID_LABEL) != uid:
         assignment, redis = None, ""  # left over from another object of that name
     password = password_in(redis)
     return SecretFacts(
@@ -87,6 +98,20 @@ def read_secret(body: dict[str, Any], uid: str, settings: Settings) -> SecretFac
         redis_current=password is not None
         and redis == redis_file(settings, strategy_id(uid), password),
         owned=any(owner.get("uid") == uid for owner in owners),
+        uid=metadata.get("uid", ""),
+        version=metadata.get("resourceVersion", ""),
+    )
+
+
+def _is_sound(assignment: Assignment, uid: str) -> bool:
+    """Whether it may be built on: its tenant may have written into the Secret."""
+    strategy, epoch = assignment.strategy, cast("object", assignment.epoch)
+    return (
+        strategy.uid == uid
+        and is_plain(strategy.symbol)
+        and is_plain(strategy.exchange)
+        and isinstance(epoch, int)
+        and 0 <= epoch < _EPOCHS
     )
 
 
