@@ -96,7 +96,7 @@ async def test_a_node_lost_before_a_restart_is_lost_after_it(world):
     await world.kube._call("create", PODS, PODS.path(tenant, "m1-runner", "binding"), body=binding)
     await node_ready(world, "Unknown")
 
-    await world.start(node_lost_seconds=1)
+    await world.start(node_lost_seconds=4)
 
     await world.until(
         PODS, tenant, "m1-runner", lambda b: b["metadata"]["uid"] != old["metadata"]["uid"]
