@@ -96,10 +96,15 @@ async def test_a_node_lost_before_a_restart_is_lost_after_it(world):
     await world.kube._call("create", PODS, PODS.path(tenant, "m1-runner", "binding"), body=binding)
     await node_ready(world, "Unknown")
 
+    await world.feed_day("shared", "2026-07-10T09:00:00")  # its silence would bring a pass, too
     await world.start(node_lost_seconds=4)
 
     await world.until(
-        PODS, tenant, "m1-runner", lambda b: b["metadata"]["uid"] != old["metadata"]["uid"]
+        PODS,
+        tenant,
+        "m1-runner",
+        lambda b: b["metadata"]["uid"] != old["metadata"]["uid"],
+        seconds=12,
     )
     await world.kube.delete(NODES, None, "n1")
 
