@@ -10,14 +10,16 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from algo_contract import redis_keys
 from algo_contract.redis_keys import strategy as strategy_key
-from algo_engine.events import Edited, Timer
+from algo_engine.events import Timer
 from algo_engine.replay import replay_day
 from algo_engine.state import execution, position, realized_pnl, reason_of
 from algo_redis.errors import RedisUnavailable
 from algo_redis.held import HeldConnection
+from algo_redis.ticks import TickReader
 from algo_runner import session as session_module
-from algo_runner.journal import COMMIT_ENTRY
+from algo_runner.journal import COMMIT, COMMIT_ENTRY, TAKE
 from algo_runner.market import Market, take
 from algo_runner.opening import first_tick_id
 from algo_runner.session import stream_place
@@ -282,21 +284,123 @@ async def test_the_clock_of_redis_was_set_back__a_new_process_still_takes_over(
         assert session.journal.start == start + 3600 * SECOND + 1
 
 
-async def test_an_attempt_thought_lost_comes_through__what_was_decided_after_stands(
+class _Delayed(HeldConnection):
+    """The next commit comes through only when the fence is taken again, the one after is lost."""
+
+    script: Any = None
+    held: Any = None
+    losses = 0
+
+    async def run(self, script: Any, *, keys: Any, args: Any) -> Any:
+        if script is self.script and self.losses:
+            self.losses -= 1
+            self.held = self.held or (keys, args)
+            raise RedisUnavailable("lost", in_flight=True)
+        if script is TAKE and self.held is not None and not self.losses:
+            keys_then, args_then = self.held
+            self.held = None
+            await super().run(self.script, keys=keys_then, args=args_then)
+        return await super().run(script, keys=keys, args=args)
+
+
+@pytest.mark.parametrize("losses", [1, 2])
+async def test_an_attempt_thought_lost_comes_through__journal_and_memory_agree(
+    redis: RedisProcess, losses: int
+) -> None:
+    day, _ = now_day(target=9600)
+    connection = _Delayed(server_of(redis), name="test")
+    async with opened(day, redis, connection=connection) as session:
+        await take(session, Market(), [fresh_tick()])
+        connection.script, connection.losses = COMMIT, losses
+        await take(session, Market(), [fresh_tick(2, 9600)])
+        held = position(session.state), reason_of(session.state)
+
+    async with opened(replace(day, epoch=2), redis) as successor:
+        assert (position(successor.state), reason_of(successor.state)) == held
+
+
+@pytest.mark.parametrize("call", range(1, 40))
+async def test_the_stop_fills_at_the_tick_of_the_sell_time__whoever_dies_it_was_the_stop(
+    redis: RedisProcess, call: int
+) -> None:
+    strategy = a_strategy(
+        order_type="Limit", limit_price=9500, stop_loss_bps=20, stop_loss=None, sell_time=33_601
+    )
+    day = a_day(strategy)
+    ticks = ticks_at([9500, 9250, 9500], step_seconds=1)
+    expected = replay_day(day, ticks).state
+
+    outcome = await run_with_crashes(day, ticks, redis, {(5, "after"), (call, "after")})
+
+    assert reason_of(outcome.state) == reason_of(expected) == "stop_loss"
+
+
+async def test_commits_answer_slowly__the_exit_goes_all_the_same(redis: RedisProcess) -> None:
+    connection = _Slow(server_of(redis), name="test")
+    async with opened(a_day(), redis, connection=connection) as session:
+        await feed(session, [9500])
+        session.state = replace(
+            session.state, exits=(replace(session.state.exits[0], status="CANCELLED"),)
+        )
+        connection.late_script = COMMIT
+        await feed(session, [9290], start="09:21", first=2)
+
+        assert execution(session.state) == "SOLD"
+
+
+async def test_the_book_is_lost_while_the_process_lives__another_exit_goes_out(
+    redis: RedisProcess,
+) -> None:
+    day = a_day(a_strategy(target=9600))
+    async with opened(day, redis) as session:
+        await feed(session, [9500])
+        redis.run("DEL", strategy_key(day.strategy.id, "paper"))
+        await session.broker.load()
+
+        await feed(session, [9600, 9600], start="09:21", first=2)
+
+        assert (execution(session.state), reason_of(session.state)) == ("SOLD", "target")
+
+
+async def test_the_journal_is_lost__a_trailing_stop_is_not_lowered(redis: RedisProcess) -> None:
+    day = a_day(a_strategy(trailing_bps=100))
+    async with opened(day, redis) as session:
+        await feed(session, [9500, 10000])
+        await session.mark()
+        resting = session.state.exits[0].terms.trigger_price
+        assert resting == 9900
+    redis.run("DEL", strategy_key(day.strategy.id, "journal"))
+    on_the_way_up = "1-2 9928 1562644230000000"
+    redis.run("HSET", strategy_key(day.strategy.id, "paper"), "last_tick", on_the_way_up)
+
+    async with opened(replace(day, epoch=2), redis) as session:
+        await feed(session, [9920], start="09:25", first=3)
+        assert session.state.exits[0].terms.trigger_price == 9900
+
+
+async def test_more_ticks_were_missed_than_a_read_holds__all_come_before_a_wish(
     redis: RedisProcess,
 ) -> None:
     day = a_day()
     async with opened(day, redis) as session:
         await feed(session, [9500])
-        fence = strategy_key(day.strategy.id, "fence")
-        redis.run("HSET", fence, "seq", str(session.journal.sequence + 1))
-        edited = replace(day.strategy, stop_loss=9400, generation=2)
+    stream = redis_keys.ticks("shared", "NSE", "YESBANK")
+    first_us = ticks_at([0])[0][2]
+    words = ("p", 9400, "q", 1, "v", 1, "t", first_us + SECOND, "r", first_us)
+    fields = ", ".join(f"{word!r}" for word in words)
+    add = f"for n = 1, 4499 do redis.call('XADD', KEYS[1], n .. '-2', {fields}) end"
+    redis.run("EVAL", add, 1, stream)
+    reader = TickReader(server_of(redis), stream, name="test", after=b"1-1")
+    market = Market()
 
-        await session.handle(Edited(edited), kind="edited")
+    while not market.caught_up.is_set():
+        ticks = await reader.read()
+        market.note_read(reader)
+        assert ticks
 
-        assert session.journal.sequence == int(redis.run("HGET", fence, "seq").split()[1])
-    async with opened(replace(day, epoch=2), redis) as session:
-        assert session.state.strategy.stop_loss == 9400
+    assert reader.ticks == 4499
+    reader.close()
+    await asyncio.sleep(0)
 
 
 @pytest.mark.parametrize("call", range(1, 9))

@@ -200,6 +200,18 @@ def test_an_exit_command__sells_once_and_an_expired_one_does_not(runner: RunnerP
     assert runner.wait_execution("STOPPED")["reason"] == "exited"
 
 
+def test_a_stop_that_waits__comes_before_any_tick(runner: RunnerProcess) -> None:
+    publish(runner.redis, RISE_AND_FALL)
+    key = redis_keys.strategy(runner.day.strategy.id, "commands")
+    expiry = time.time_ns() // 1000 + 60_000_000
+    words = ("id", "a", "tradingDay", runner.day.session.trading_day, "expiry", expiry)
+    runner.redis.run("XADD", key, "*", *words, "kind", "stop")
+    runner.start()
+
+    assert runner.wait_execution("STOPPED")["reason"] == "stopped"
+    assert paper_orders(runner.redis, runner.day) == []
+
+
 def test_a_missing_secret__is_said_without_a_traceback(tmp_path: Path, redis: RedisProcess) -> None:
     runner = RunnerProcess(tmp_path, redis, a_day())
     runner.start()

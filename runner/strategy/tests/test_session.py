@@ -47,7 +47,7 @@ async def test_another_quantity_while_no_process_ran__is_the_one_bought(
             await feed(session, [9500])
 
     async with opened(
-        replace(day, strategy=replace(day.strategy, quantity=3), epoch=2), redis
+        replace(day, strategy=replace(day.strategy, quantity=3, generation=2), epoch=2), redis
     ) as s:
         assert position(s.state) == 3
 
@@ -167,7 +167,7 @@ async def test_an_unreadable_command__is_passed_over(redis: RedisProcess) -> Non
     connection = HeldConnection(server_of(redis), name="test")
 
     after, commands = await next_commands(
-        connection, day.strategy.id, after="0-0", trading_day=today
+        connection, day.strategy.id, after="0-0", trading_day=today, block_ms=1000
     )
 
     connection.close()

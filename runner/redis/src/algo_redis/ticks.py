@@ -79,6 +79,9 @@ class TickReader:
         self.garbled = 0
         self.gaps = 0
         self.reconnects = 0
+        self.has_more = False
+        """The last read was as large as one can be: more may be waiting."""
+
         self._server: Final = server
         self._stream: Final = stream
         self._name: Final = name
@@ -169,6 +172,7 @@ class TickReader:
         if entries:
             self.last_id = entries[-1][0]
             self._has_read = True
+        self.has_more = may_have_missed and bool(entries)
         self.ticks += len(ticks)
         self.garbled += garbled
         self._watched_until = 0.0 if may_have_missed else time.monotonic()

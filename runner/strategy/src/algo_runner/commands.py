@@ -1,7 +1,7 @@
 """Reads `strategy:{id}:commands`: wishes of people and of the operator, to be heard at once."""
 
 import time
-from typing import Final, cast, get_args
+from typing import cast, get_args
 
 from algo_contract import streams
 from algo_contract.redis_keys import strategy as strategy_key
@@ -11,19 +11,18 @@ from algo_redis.errors import RedisUnavailable
 from algo_redis.held import HeldConnection
 from algo_redis.streams import entry_fields
 
-BLOCK_MS: Final = 2000
-
 
 async def next_commands(
-    redis: HeldConnection, strategy_id: str, *, after: str, trading_day: str
+    redis: HeldConnection, strategy_id: str, *, after: str, trading_day: str, block_ms: int
 ) -> tuple[str, list[Command]]:
     """Waits for commands: (id of the last entry read, the commands that are meant for now).
 
-    Those of another trading day, expired, unknown and unreadable ones are passed over.
+    At most `block_ms` milliseconds. Those of another trading day, expired, unknown and unreadable
+    ones are passed over.
     """
     key = strategy_key(strategy_id, "commands")
     try:
-        reply = await redis.call("XREAD", "COUNT", 100, "BLOCK", BLOCK_MS, "STREAMS", key, after)
+        reply = await redis.call("XREAD", "COUNT", 100, "BLOCK", block_ms, "STREAMS", key, after)
     except RedisUnavailable:
         return after, []
     entries = next(iter(reply.values())) if reply else []

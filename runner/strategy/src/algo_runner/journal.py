@@ -71,12 +71,12 @@ TAKE: Final = Script(_ALLOW_FULL + _CHECK + "return seq")
 _COMMIT: Final = (
     _CHECK
     + """
-if tonumber(ARGV[3]) <= seq then return 'KNOWN' end
+if tonumber(ARGV[3]) <= seq then return 'LATE' end
 redis.call('HSET', KEYS[1], 'seq', ARGV[3])
 if ARGV[4] == 'mark' and ARGV[5] == '[]' then
   local newest = redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', 1)[1]
   if newest and newest[2][2] == 'mark' and newest[2][4] == '[]' then
-    redis.call('XDEL', KEYS[2], newest[1])
+    redis.pcall('XDEL', KEYS[2], newest[1])
   end
 end
 redis.call('XADD', KEYS[2], '*', 'kind', ARGV[4], 'data', ARGV[5], 'state', ARGV[6])
@@ -92,9 +92,9 @@ return 'OK'
 COMMIT: Final = Script(_ALLOW_FULL + _COMMIT)
 COMMIT_ENTRY: Final = Script(_COMMIT)
 """ARGV: epoch, start, commit number, kind, data, snapshot, number of state words, the state's
-field and value pairs, then reason, type, message, time of each event. A commit number that was
-written already is not written again, so a commit whose answer was lost may be repeated. A mark
-takes the place of the mark before it. An entry is refused (OOM) where redis-state is full."""
+field and value pairs, then reason, type, message, time of each event. Every attempt has a number of
+its own, and one that comes after a later one writes nothing. A mark takes the place of the mark
+before it. An entry is refused (OOM) where redis-state is full."""
 
 
 @dataclass(slots=True)
@@ -108,6 +108,7 @@ class Journal:
     """This process's start by redis-state's clock in µs; `begin` sets it."""
 
     sequence: int = 0
+    """Of the last attempt to commit."""
 
     @property
     def token(self) -> tuple[int, int]:
@@ -125,13 +126,14 @@ class Journal:
         start, sequence = await self._insist(BEGIN, args=[self.epoch])
         self.start, self.sequence = int(start), int(sequence)
 
-    async def take(self) -> None:
-        """Takes the fence again, and learns what was committed last; waits while Redis is away.
+    async def has_taken_last(self) -> bool:
+        """Takes the fence again, and learns whether the attempt made last was written, of which no
+        answer came. Waits while Redis is away.
 
         Raises:
             Fenced: a newer runner holds it.
         """
-        self.sequence = int(await self._insist(TAKE, args=[*self.token]))
+        return int(await self._insist(TAKE, args=[*self.token])) == self.sequence
 
     async def _insist(self, script: Script, *, args: list[Argument]) -> Any:
         keys = [strategy_key(self.strategy_id, "fence")]
@@ -167,16 +169,14 @@ class Journal:
         enters = any(isinstance(a, Place) and a.order.side == "BUY" for a in actions)
         script = COMMIT_ENTRY if enters else COMMIT
         keys = [strategy_key(self.strategy_id, p) for p in ("fence", "journal", "state", "events")]
-        reply = "KNOWN"
-        while reply == "KNOWN":
-            # Known already: an attempt of this process that was thought lost has come through
-            # since. What was decided after it goes on top.
-            args = self._commit_args(state, actions, kind=kind, stop=stop)
-            try:
-                reply = await self.redis.run(script, keys=keys, args=args)
-            except RedisRefused as error:
-                raise fenced(error) from error
-            self.sequence += 1
+        self.sequence += 1
+        args = self._commit_args(state, actions, kind=kind, stop=stop)
+        try:
+            reply = await self.redis.run(script, keys=keys, args=args)
+        except RedisRefused as error:
+            raise fenced(error) from error
+        if reply != "OK":
+            raise Fenced("a later step of this strategy is written already")
 
     def _commit_args(
         self, state: State, actions: Sequence[Action], *, kind: str, stop: int
@@ -185,7 +185,7 @@ class Journal:
         words: list[Argument] = [word for pair in published.items() for word in pair]
         args: list[Argument] = [
             *self.token,
-            self.sequence + 1,
+            self.sequence,
             kind,
             json.dumps([_intent(a) for a in actions if not isinstance(a, Tell)]),
             snapshot(state),
@@ -200,7 +200,7 @@ class Journal:
 
     def _published(self, state: State, stop: int) -> RunnerState:
         return RunnerState(
-            version=self.sequence + 1,
+            version=self.sequence,
             epoch=self.token[0],
             generation=state.strategy.generation,
             trading_day=state.trading_day,

@@ -1,6 +1,7 @@
 """The tick loop: reads the strategy's stream and hands over the ticks that can change something."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -11,12 +12,15 @@ from algo_engine.events import SessionEnd, Tick
 from algo_engine.watch import NEVER
 from algo_redis.errors import RedisError
 from algo_redis.held import HeldConnection
-from algo_redis.ticks import COUNT, TickReader
 from algo_redis.ticks import Tick as StreamTick
+from algo_redis.ticks import TickReader
 
 from algo_runner.session import Session
 
 BLOCK_MS: Final = 1000
+CATCH_UP_SECONDS: Final = 5.0
+"""How long ticks that wait hold up a timer, an edit or a command."""
+
 STAMP_TOLERANCE_US: Final = 2_000_000
 """Under the wall clock a tick stamped this far from its receive time decides nothing."""
 
@@ -28,8 +32,8 @@ class Market:
     misstamped: int = 0
     ended: bool = False
     taking: bool = False
-    more: bool = True
-    """The last read was as large as a read can be, or there was none yet."""
+    more_until: float = 0.0
+    """Monotonic seconds until which ticks count as waiting, after a read that was full."""
 
     caught_up: asyncio.Event = field(default_factory=asyncio.Event)
     """The stream was read to its end once."""
@@ -37,7 +41,13 @@ class Market:
     @property
     def is_behind(self) -> bool:
         """Ticks wait that came before now: what a timer would do is theirs to decide first."""
-        return self.taking or self.more
+        return self.taking or time.monotonic() < self.more_until
+
+    def note_read(self, reader: TickReader) -> None:
+        """Takes over whether more ticks are waiting behind those read."""
+        self.more_until = time.monotonic() + CATCH_UP_SECONDS if reader.has_more else 0.0
+        if not reader.has_more:
+            self.caught_up.set()
 
 
 async def follow(
@@ -52,13 +62,11 @@ async def follow(
     while not market.ended:
         closed = await _feed_has_closed(session.day, feed)
         ticks = await reader.read(block_ms=50 if closed else BLOCK_MS)
-        market.more = len(ticks) >= COUNT
         if ticks:
             market.taking = True
             await take(session, market, ticks)
             market.taking = False
-        if not market.more:
-            market.caught_up.set()
+        market.note_read(reader)
         if closed and not ticks:
             market.ended = True
             await session.handle(SessionEnd(), kind="session_end")

@@ -56,7 +56,14 @@ def _with_unknown_rows(state: State, rows: list[OrderRow]) -> State:
     has_left = any(not order.is_stop for order in exits)
     reason = state.exit_reason or ("exited" if has_left else None)
     every = sorted((*state.exits, *exits), key=lambda order: order.attempt)
-    return replace(state, exits=tuple(every), exit_reason=reason)
+    return replace(state, exits=tuple(every), exit_reason=reason, trail=_trail(state, exits))
+
+
+def _trail(state: State, exits: list[Order]) -> int:
+    """A trailing stop never falls: not under where the book has it resting."""
+    if state.strategy.trailing_bps is None:
+        return state.trail
+    return max(state.trail, *(order.terms.trigger_price for order in exits))
 
 
 def _found(

@@ -12,7 +12,7 @@ from typing import Any, Final
 from algo_contract import redis_keys, streams
 from algo_contract.assignment import Assignment, RedisServer
 from algo_engine.events import Edited, SessionEnd, Timer
-from algo_engine.state import average_price, position
+from algo_engine.state import average_price, is_flat, position
 from algo_redis.errors import RedisError, RedisRefused, RedisUnavailable
 from algo_redis.held import HeldConnection
 from algo_redis.ticks import TickReader
@@ -20,7 +20,7 @@ from algo_redis.ticks import TickReader
 from algo_runner.commands import next_commands
 from algo_runner.errors import Misconfigured, RunnerError
 from algo_runner.log import log
-from algo_runner.market import Market, follow
+from algo_runner.market import CATCH_UP_SECONDS, Market, follow
 from algo_runner.metrics import Pages, Sample, process_samples, serve
 from algo_runner.opening import first_tick_id, open_session
 from algo_runner.secret import load_assignment, load_redis
@@ -32,10 +32,8 @@ LIVE_SECONDS: Final = 1.0
 MARK_SECONDS: Final = 30.0
 """How often the place in the tick stream is journalled while in position."""
 
-CATCH_UP_SECONDS: Final = 5.0
-"""How long a start waits for the ticks that were missed."""
-
 LOGIN_REFUSALS: Final = frozenset({"WRONGPASS", "NOAUTH"})
+COMMANDS_BLOCK_MS: Final = 2000
 IN_FLIGHT_SECONDS: Final = 5.0
 """How long a SIGTERM waits for an order call under way."""
 
@@ -122,9 +120,15 @@ async def _start(folder: Path, day: Assignment, ready: asyncio.Event) -> Runner:
 
 
 async def _work(runner: Runner) -> None:
+    """With nothing held a wish that waits comes before any tick, so that what was stopped is not
+    bought first; with a position open the ticks missed come before it.
+    """
+    after = runner.session.state.last_command or "0-0"
+    if is_flat(runner.session.state):
+        after = await _obey_next(runner, after, block_ms=1)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(_housekeep(runner))
-        tasks.create_task(_obey(runner))
+        tasks.create_task(_obey(runner, after))
         tasks.create_task(_beat(runner))
         tasks.create_task(follow(runner.session, runner.reader, runner.market, runner.ticks_redis))
 
@@ -134,8 +138,12 @@ async def _housekeep(runner: Runner) -> None:
     session = runner.session
     known, marked = session.day, time.monotonic()
     await _ticks_read(runner)
-    await session.caught_up()
+    await session.obey_owner()
+    is_edit_due = True
     while True:
+        if is_edit_due and runner.market.caught_up.is_set():
+            is_edit_due = False
+            await session.caught_up()
         await asyncio.sleep(HOUSEKEEPING_SECONDS)
         if session.day.clock == "Wall":
             await _tick_wall_clock(runner)
@@ -165,23 +173,27 @@ async def _ticks_read(runner: Runner) -> None:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(CATCH_UP_SECONDS):
             await runner.market.caught_up.wait()
-    runner.market.more = False
 
 
-async def _obey(runner: Runner) -> None:
-    session = runner.session
-    after = session.state.last_command or "0-0"
+async def _obey(runner: Runner, after: str) -> None:
     await _ticks_read(runner)
     while True:
-        after, commands = await next_commands(
-            runner.command_redis,
-            session.day.strategy.id,
-            after=after,
-            trading_day=session.day.session.trading_day,
-        )
-        for command in commands:
-            await session.handle(command, kind="command")
-            log("command_obeyed", kind=command.kind, id=command.id)
+        after = await _obey_next(runner, after, block_ms=COMMANDS_BLOCK_MS)
+
+
+async def _obey_next(runner: Runner, after: str, *, block_ms: int) -> str:
+    session = runner.session
+    after, commands = await next_commands(
+        runner.command_redis,
+        session.day.strategy.id,
+        after=after,
+        trading_day=session.day.session.trading_day,
+        block_ms=block_ms,
+    )
+    for command in commands:
+        await session.handle(command, kind="command")
+        log("command_obeyed", kind=command.kind, id=command.id)
+    return after
 
 
 async def _beat(runner: Runner) -> None:

@@ -35,6 +35,7 @@ from algo_engine.pricing import stop_in_force
 from algo_engine.state import State, entry_is_final, is_flat
 from algo_engine.step import step
 from algo_engine.watch import Watch, watch
+from algo_engine.work import order_of
 from algo_redis.errors import RedisRefused, RedisUnavailable
 
 from algo_runner.errors import StateFull
@@ -96,10 +97,11 @@ class Session:
             is_undecided = mark is not None and self._is_undecided(mark)
             if mark is None or not is_undecided:
                 mark = TickMark(state.cursor, state.last_price, state.time_us)
-            self._stand_at(mark)
+            # Its time counts when the engine thinks it over, not before: the fills come first.
+            self.broker.now, self.state = mark, replace(state, last_price=mark.price)
             for left in self._left_open():
                 await self._handle(left, kind=kind)
-            if is_flat(self.state):
+            if is_flat(self.state) and self._is_edited():
                 await self._handle(Edited(self.day.strategy), kind="edited")
             is_due = is_undecided or self._waits_with_its_entry()
             event = self._last_tick() if is_due else Resumed()
@@ -109,7 +111,23 @@ class Session:
         """The ticks missed are read: what was edited meanwhile, with a position open, is taken
         over now, at the price of now.
         """
-        await self.handle(Edited(self.day.strategy), kind="edited")
+        if self._is_edited():
+            await self.handle(Edited(self.day.strategy), kind="edited")
+
+    async def obey_owner(self) -> None:
+        """Takes over a wish to leave, whatever the price; the rest of an edit waits for ticks."""
+        mine, wished = self.state.strategy, self.day.strategy
+        if self._is_edited():
+            wish = replace(
+                mine, desired_state=wished.desired_state, exit_requested=wished.exit_requested
+            )
+            await self.handle(Edited(wish), kind="edited")
+
+    def _is_edited(self) -> bool:
+        """Whether the resource says something new. What a command has changed since stays."""
+        mine, wished = self.state.strategy, self.day.strategy
+        is_asked = wished.exit_requested and not mine.exit_requested
+        return wished.generation != mine.generation or is_asked
 
     def _is_undecided(self, mark: TickMark) -> bool:
         """Whether the book was changed by a tick of today that the journal has not got to."""
@@ -125,8 +143,8 @@ class Session:
         """The newest tick once more. Under the wall clock it may still trigger the stop, and
         nothing else.
         """
-        state, is_late = self.state, self.day.clock == "Wall"
-        return Tick(state.last_price, state.time_us, self.broker.now.cursor, is_late=is_late)
+        now, is_late = self.broker.now, self.day.clock == "Wall"
+        return Tick(now.price, now.time_us, now.cursor, is_late=is_late)
 
     async def tick(self, tick: Tick, *, received_us: int) -> bool:
         """A tick that may matter: the book fills first, as an exchange does, then the engine.
@@ -226,9 +244,7 @@ class Session:
                 actions = [*(a for a in actions if isinstance(a, Tell)), *told]
             except RedisUnavailable:
                 self.counters.commit_retries += 1
-                sequence = self.journal.sequence
-                await self.journal.take()
-                if self.journal.sequence > sequence:
+                if await self.journal.has_taken_last():
                     return state, actions, send_by
                 if isinstance(event, Tick) and self.day.clock == "Wall":
                     event = replace(event, is_late=True)
@@ -244,7 +260,11 @@ class Session:
         match request:
             case Place(order):
                 tag, operation = order.tag, "place"
-                call = self.broker.place(order, send_by=send_by)
+                # An exit is not held back: fence, tag and book keep a late one single.
+                exit_by = time.monotonic() + SEND_BY_SECONDS
+                call = self.broker.place(
+                    order, send_by=send_by if order.leg == "entry" else exit_by
+                )
             case Modify(tag, terms):
                 operation = "modify"
                 call = self.broker.modify(tag, terms)
@@ -256,7 +276,10 @@ class Session:
         except BrokerError as error:
             outcome = _outcome(error)
             self._count(operation, outcome)
-            return [Answered(tag, operation, outcome, str(error))]
+            answered = Answered(tag, operation, outcome, str(error))
+            if operation == "place" or tag in self.broker.book.orders:
+                return [answered]
+            return [Seen(_lost_row(order_of(self.state, tag))), answered]
         except RedisRefused as error:
             raise fenced(error) from error
         self._count(operation, "confirmed")

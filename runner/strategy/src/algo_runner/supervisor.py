@@ -38,7 +38,7 @@ def supervise(run: Callable[[], int]) -> int:
     for number in STOP_SIGNALS:
         signal.signal(number, hand_on)
     while not stopped:
-        _start(run, children)
+        _start(run, children, stopped)
         code = os.waitstatus_to_exitcode(os.waitpid(children[-1], 0)[1])
         children.clear()
         if code >= 0 or stopped:
@@ -53,8 +53,10 @@ def supervise(run: Callable[[], int]) -> int:
     return 128 + stopped[0]
 
 
-def _start(run: Callable[[], int], children: list[int]) -> None:
-    """Forks the runner. A stop signal that comes meanwhile waits until there is one to take it."""
+def _start(run: Callable[[], int], children: list[int], stopped: list[int]) -> None:
+    """Forks the runner. A stop signal that comes meanwhile waits until there is one to take it; one
+    that came just before is handed on.
+    """
     signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
     child = os.fork()
     if child == 0:
@@ -63,6 +65,8 @@ def _start(run: Callable[[], int], children: list[int]) -> None:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
         _exit_with(run)
     children.append(child)
+    if stopped:
+        os.kill(child, stopped[-1])
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
 
 
