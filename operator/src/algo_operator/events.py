@@ -1,7 +1,6 @@
 """Kubernetes Events, so that `kubectl describe` reads as a story."""
 
 import hashlib
-import time
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -38,9 +37,12 @@ async def post_event(
     time_us: int,
     once: str = "",
 ) -> None:
-    """Write an Event. The same `once` text is written once, whoever repeats it."""
-    unique = once or f"{time.time_ns()}/{reason}"
-    mark = hashlib.sha256(f"{subject.uid}/{unique}".encode()).hexdigest()[:16]
+    """Write an Event. The same `once`, a stream id, is written once, whoever repeats it.
+
+    Its time has whole seconds, and within one `kubectl describe` keeps to the names: so a name
+    begins with the moment.
+    """
+    mark = name_mark(subject.uid, once or f"{time_us // 1000}-0", reason="" if once else reason)
     when = timestamp(time_us)
     body = {
         "apiVersion": "v1",
@@ -71,6 +73,15 @@ async def post_event(
         return
     except Rejected as error:
         log.warning("event_refused", reason=reason, error=str(error))
+
+
+def name_mark(uid: str, moment: str, *, reason: str) -> str:
+    """A name's end, in the order of moments (milliseconds, a dash, a number), and its own for each
+    object and reason.
+    """
+    milliseconds, _, number = moment.partition("-")
+    digest = hashlib.sha256(f"{uid}/{moment}/{reason}".encode()).hexdigest()[:8]
+    return f"{int(milliseconds):011x}{int(number or 0) & 0xFFFF:04x}{digest}"
 
 
 async def tell(

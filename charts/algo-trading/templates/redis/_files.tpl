@@ -13,6 +13,8 @@ redis.conf: |
   maxmemory {{ (index $root.Values.redis $role).maxMemory }}
   # Full must be seen, as a refused write: an order or a tick evicted in silence is not.
   maxmemory-policy noeviction
+  # Until a script has run this long it cannot be ended by the operator, and others get no answer.
+  busy-reply-threshold 1000
   tcp-keepalive 60
   # No snapshots: the append-only file is the durable copy of orders, and ticks need none.
   save ""

@@ -46,7 +46,7 @@ async def tell_entries(
                 reason=fields.get(streams.EVENT_REASON, "Runner"),
                 message=fields.get(streams.EVENT_MESSAGE, ""),
                 time_us=moment_us(entry_id, now_us=context.clock.now_us()),
-                once=f"stream/{entry_id}",
+                once=entry_id,
             )
         except OperatorError as error:
             log.warning("story_interrupted", strategy=strategy_id, error=str(error))
