@@ -122,6 +122,16 @@ async def test_names_are_written_when_an_account_changed(context):
     assert await context.links.ticks.get(key) is None
 
 
+async def test_names_are_written_again_when_redis_came_back_empty(context):
+    context.accounts.put(account("mine"))
+    await sync_names(context)
+    await context.links.ticks.flushall()
+
+    await sync_names(context)
+
+    assert await context.links.ticks.get(redis_keys.feed_name("tenant-a/mine")) == "shared"
+
+
 async def test_names_are_written_again_when_that_failed(context, redis_server):
     context.accounts.put(account("mine"))
     redis_server.stop()

@@ -59,8 +59,10 @@ def _wake(context: Context, feed: str) -> None:
 
 
 async def sync_names(context: Context) -> None:
-    """Keep the keys that lead from an account's NAMESPACE/NAME to its feed, when one changed."""
-    if not context.live.names_due:
+    """Keep the keys that lead from an account's NAMESPACE/NAME to its feed: written when an account
+    changed, and when one is missing, for then all are: redis-ticks came back empty.
+    """
+    if not context.live.names_due and await _has_names(context):
         return
     context.live.names_due = False
     try:
@@ -68,6 +70,12 @@ async def sync_names(context: Context) -> None:
     except Exception:
         context.live.names_due = True
         raise
+
+
+async def _has_names(context: Context) -> bool:
+    one = next(iter(context.live.names), None)
+    with redis_errors("ticks"):
+        return one is None or bool(await context.links.ticks.exists(one))
 
 
 async def _write_names(context: Context) -> None:
