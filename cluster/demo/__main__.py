@@ -5,6 +5,7 @@ one that the API server refuses, shows them live, and checks what happened again
 the same strategies. Exit status 1 when anything differs.
 """
 
+import datetime as dt
 import json
 import os
 import subprocess
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import redis
-from demo.board import HEADING, feed_day, feed_time, row
+from demo.board import HEADING, feed_time, row
 from local_cluster.kube import (
     PLATFORM,
     ROOT,
@@ -93,7 +94,9 @@ def watch(ticks: "redis.Redis", speed: str) -> None:
     seconds = DAY_SECONDS / float(speed) if speed != "max" else 10.0
     deadline = time.monotonic() + SECONDS_FOR_PODS + seconds + SECONDS_AFTER_THE_DAY
     shown: dict[str, str] = {}
-    print(f"\n{TICKS.stem}, {feed_day(ticks)}, at {speed} times real time\n{HEADING}")
+    symbol, _, date = TICKS.stem.partition("-")
+    day = dt.datetime.strptime(date, "%Y%m%d").strftime("%-d %B %Y")  # noqa: DTZ007 - a date
+    print(f"\n{symbol} of {day}, at {speed} times real time\n{HEADING}")
     while True:
         strategies: list[dict[str, Any]] = read("ts", "-n", TENANT)["items"]
         clock = feed_time(ticks)

@@ -1,6 +1,5 @@
 """The live table: one line a strategy, from the resources' status and the runners' live figures."""
 
-import datetime as dt
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -69,15 +68,6 @@ def feed_time(redis: Hashes) -> str:
     """The shared feed's exchange time, HH:MM:SS."""
     clock = redis.get(redis_keys.feed_clock(redis_keys.SHARED_FEED))
     return clock_text(int(clock)) if clock else "--:--:--"
-
-
-def feed_day(redis: Hashes) -> str:
-    """The shared feed's trading day and clock for people."""
-    clock = redis.get(redis_keys.feed_clock(redis_keys.SHARED_FEED))
-    if not clock:
-        return "no day"
-    moment = dt.datetime.fromtimestamp(int(clock) / 1e6, dt.timezone(dt.timedelta(hours=5.5)))
-    return moment.strftime("%d %B %Y")
 
 
 def _rupees(amount: float | None) -> str:
