@@ -42,6 +42,7 @@ from algo_operator.redis_acl import RedisUsers
 from algo_operator.redis_links import connect
 from algo_operator.settings import Settings
 from algo_operator.wiring import Operator
+from operator_days import DAY
 from redis.asyncio import Redis
 
 ROOT = Path(__file__).parents[2]
@@ -579,3 +580,13 @@ def writes() -> Callable[[], int]:
 @pytest.fixture
 def set_clock() -> type[SetClock]:
     return SetClock
+
+
+@pytest.fixture
+async def shared(world):
+    """A platform's feed that shows a recorded day, a tenant, an operator and a kubelet."""
+    await world.account("algo-system", "demo", clock="Feed", feed={"shared": True})
+    await world.feed_day("shared", f"{DAY}T09:00:00")
+    world.kubelet()
+    await world.start()
+    return await world.tenant()

@@ -8,39 +8,9 @@ from algo_contract.ids import account_id, strategy_id
 from algo_operator.context import strategy_key
 from algo_operator.kube.resources import ACCOUNTS, NAMESPACES, PODS, SECRETS, STRATEGIES
 from algo_operator.watch.objects import name_of
+from operator_days import DAY, condition, holding, reason, running
 
 pytestmark = pytest.mark.api_server
-
-DAY = "2026-07-10"
-
-
-def condition(body: dict, kind: str = "Ready") -> dict:
-    return next(row for row in body["status"]["conditions"] if row["type"] == kind)
-
-
-def reason(body: dict, kind: str = "Ready") -> str:
-    return condition(body, kind)["reason"]
-
-
-@pytest.fixture
-async def shared(world):
-    """A platform's feed that shows a recorded day, a tenant, an operator and a kubelet."""
-    await world.account("algo-system", "demo", clock="Feed", feed={"shared": True})
-    await world.feed_day("shared", f"{DAY}T09:00:00")
-    world.kubelet()
-    await world.start()
-    return await world.tenant()
-
-
-async def running(world, namespace: str, name: str = "m1", **spec) -> dict:
-    await world.strategy(namespace, name, **spec)
-    return await world.until(STRATEGIES, namespace, name, lambda b: reason(b) == "Running")
-
-
-async def holding(world, namespace: str, name: str = "m1", **spec) -> dict:
-    body = await running(world, namespace, name, **spec)
-    await world.says(body["metadata"]["uid"], execution="BOUGHT", position=10, protection="runner")
-    return await world.until(STRATEGIES, namespace, name, lambda b: b["status"]["position"] == 10)
 
 
 async def test_a_hostile_runner_stops_nobody_elses_mirror(world, shared):

@@ -17,12 +17,14 @@ async def next_commands(
 ) -> tuple[str, list[Command]]:
     """Waits for commands: (id of the last entry read, the commands that are meant for now).
 
-    At most `block_ms` milliseconds. Those of another trading day, expired, unknown and unreadable
-    ones are passed over.
+    At most `block_ms` milliseconds, 0 for those that are there (a server lets even the shortest
+    wait last up to a tenth of a second). Those of another trading day, expired, unknown and
+    unreadable ones are passed over.
     """
     key = strategy_key(strategy_id, "commands")
+    blocking = ("BLOCK", block_ms) if block_ms else ()
     try:
-        reply = await redis.call("XREAD", "COUNT", 100, "BLOCK", block_ms, "STREAMS", key, after)
+        reply = await redis.call("XREAD", "COUNT", 100, *blocking, "STREAMS", key, after)
     except RedisUnavailable:
         return after, []
     entries = next(iter(reply.values())) if reply else []

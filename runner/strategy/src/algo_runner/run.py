@@ -125,7 +125,7 @@ async def _work(runner: Runner) -> None:
     """
     after = runner.session.state.last_command or "0-0"
     if is_flat(runner.session.state):
-        after = await _obey_next(runner, after, block_ms=1)
+        after = await _obey_next(runner, after, block_ms=0)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(_housekeep(runner))
         tasks.create_task(_obey(runner, after))
