@@ -5,7 +5,7 @@ SHELL := /bin/bash
         up down clean images e2e demo status bench
 
 BIN := .venv/bin
-MEMBERS := crds operator runner/engine runner/brokers runner/redis runner/strategy runner/feed
+MEMBERS := crds operator runner/engine runner/brokers runner/redis runner/strategy runner/feed runner/login runner/sim
 PYTEST := $(BIN)/pytest -q
 
 help: ## what each target does

@@ -45,6 +45,35 @@ class Strategy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InstrumentFacts:
+    """What the broker's master says of the share; from the account's feed."""
+
+    token: int
+    """The broker's number for it."""
+
+    tick_size: int
+    """Paise."""
+
+    lot_size: int = 1
+    freeze_quantity: int | None = None
+    """The largest quantity of one order; None where the master does not say."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Live:
+    """What a strategy needs to trade at a real broker, or at a simulator of one."""
+
+    instrument: InstrumentFacts
+    base_url: str | None = None
+    """Instead of the broker's own REST address: a simulator's."""
+
+    egress_proxy: str | None = None
+    orders_per_second: int = 8
+    no_entry: str = ""
+    """Why no entry may be made now, in a sentence (address, session); exits go on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Assignment:
     """A strategy's day: everything a runner may know."""
 
@@ -63,6 +92,8 @@ class Assignment:
     freeze_quantity: int | None = None
     feed_stale_seconds: int = 5
     slippage_bps: int = 0
+    live: Live | None = None
+    """None: paper."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,9 +126,29 @@ def read_assignment(text: str) -> Assignment:
         fields["strategy"] = Strategy(**fields["strategy"])
         fields["session"] = Session(**fields["session"])
         fields["tick_bands"] = tuple(TickBand(**band) for band in fields["tick_bands"])
+        if fields.get("live") is not None:
+            facts = InstrumentFacts(**fields["live"]["instrument"])
+            fields["live"] = Live(**{**fields["live"], "instrument": facts})
         return Assignment(**fields)
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"unreadable assignment: {error}") from error
+
+
+def instrument_json(facts: InstrumentFacts) -> str:
+    """The facts as compact JSON."""
+    return json.dumps(asdict(facts), separators=(",", ":"), sort_keys=True)
+
+
+def read_instrument(text: str) -> InstrumentFacts:
+    """The facts from JSON.
+
+    Raises:
+        ValueError: not facts of this release.
+    """
+    try:
+        return InstrumentFacts(**json.loads(text))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"unreadable instrument facts: {type(error).__name__}") from error
 
 
 def redis_json(*, state: RedisServer, ticks: RedisServer) -> str:

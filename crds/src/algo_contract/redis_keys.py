@@ -57,6 +57,13 @@ def feed_unknown(feed: str) -> str:
     return f"feed:{feed}:unknown"
 
 
+def feed_facts(feed: str) -> str:
+    """Hash EXCHANGE:SYMBOL → facts of a wanted instrument from the broker's master, as
+    `assignment.instrument_json`; the feed writes. redis-ticks.
+    """
+    return f"feed:{feed}:facts"
+
+
 def feed_clock(feed: str) -> str:
     """A feed's exchange time, as text. redis-ticks."""
     return f"feed:{feed}:clock"

@@ -66,7 +66,7 @@ time), then field and value pairs. A redis-state that is full is no reason to lo
 
 
 class PaperBroker:
-    """Implements `port.Broker`, and `trade` for the ticks that fill its book."""
+    """Implements `port.Orders`, and `trade` for the ticks that fill its book."""
 
     def __init__(
         self, redis: HeldConnection, *, strategy_id: str, token: tuple[int, int], slippage_bps: int
@@ -103,7 +103,7 @@ class PaperBroker:
         self.book = PaperBook(slippage_bps=self._slippage_bps, orders=book)
 
     async def place(self, order: Order, *, send_by: float) -> OrderRow:
-        """Takes an order once under its tag and fills it if it can. See `port.Broker`."""
+        """Takes an order once under its tag and fills it if it can. See `port.Orders`."""
         try:
             now: list[str] = await self._redis.call("TIME")
         except RedisUnavailable as error:
@@ -128,23 +128,24 @@ class PaperBroker:
             raise DeniedLocally("Redis was away when it was to be sent")
         return row
 
-    async def modify(self, tag: str, terms: Terms) -> OrderRow:
-        """Changes a live order and fills it if it can. See `port.Broker`."""
+    async def modify(self, order: Order, terms: Terms) -> OrderRow:
+        """Changes a live order and fills it if it can. See `port.Orders`."""
+        tag = order.tag
         return await self._change(
             tag, lambda: paper.modify(self.book, tag, terms, price=self.now.price)
         )
 
-    async def cancel(self, tag: str) -> OrderRow:
-        """Cancels a live order. See `port.Broker`."""
-        return await self._change(tag, lambda: paper.cancel(self.book, tag))
+    async def cancel(self, order: Order) -> OrderRow:
+        """Cancels a live order. See `port.Orders`."""
+        return await self._change(order.tag, lambda: paper.cancel(self.book, order.tag))
 
     async def order_by_tag(self, tag: str) -> OrderRow | None:
-        """The order with a tag. See `port.Broker`."""
+        """The order with a tag. See `port.Orders`."""
         order = self.book.orders.get(tag)
         return order.row if order else None
 
     async def orders(self) -> list[OrderRow]:
-        """The whole book. See `port.Broker`."""
+        """The whole book. See `port.Orders`."""
         return [order.row for order in self.book.orders.values()]
 
     async def trade(self, tick: TickMark) -> list[OrderRow]:

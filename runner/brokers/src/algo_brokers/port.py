@@ -1,11 +1,65 @@
 """The port every broker implements."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
-from algo_engine.orders import Order, OrderRow, Terms
+from algo_engine.orders import Order, OrderRow, Side, Terms
+
+from algo_brokers.instruments import Instrument
 
 
-class Broker(Protocol):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trade:
+    """One fill, as a broker's trade book shows it. Price in paise."""
+
+    order_id: str
+    exchange: str
+    symbol: str
+    side: Side
+    quantity: int
+    price: int
+    time_us: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Position:
+    """A broker's net position of the day in one share and product, whoever traded it."""
+
+    exchange: str
+    symbol: str
+    product: str
+    """Intraday or Delivery."""
+
+    quantity: int
+    """Net: bought less sold."""
+
+    bought: int
+    sold: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Funds:
+    """Paise."""
+
+    available: int
+    used: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quote:
+    """Prices in paise; a band of 0 is not known."""
+
+    exchange: str
+    symbol: str
+    last_price: int
+    volume: int
+    time_us: int
+    lower_band: int = 0
+    upper_band: int = 0
+
+
+class Orders(Protocol):
     """Orders at one broker. Every call raises a `BrokerError` instead of guessing; rows carry
     totals, so reading one twice is harmless. Prices in paise.
     """
@@ -16,15 +70,16 @@ class Broker(Protocol):
         Raises:
             DeniedLocally: never sent.
             Rejected: definitely refused.
+            RateLimited, TokenExpired: refused, nothing was done.
             Unresolved: it may have been taken; only the book tells.
         """
         ...
 
-    async def modify(self, tag: str, terms: Terms) -> OrderRow:
+    async def modify(self, order: Order, terms: Terms) -> OrderRow:
         """Changes a live order to absolute terms; repeating it is harmless. Errors as `place`."""
         ...
 
-    async def cancel(self, tag: str) -> OrderRow:
+    async def cancel(self, order: Order) -> OrderRow:
         """Cancels a live order; repeating it is harmless. Errors as `place`."""
         ...
 
@@ -33,5 +88,35 @@ class Broker(Protocol):
         ...
 
     async def orders(self) -> list[OrderRow]:
-        """Today's order book, oldest first."""
+        """Today's order book, oldest first; orders without a tag of ours have an empty one."""
+        ...
+
+
+class Broker(Orders, Protocol):
+    """All of an account at a real broker; reads raise the same errors."""
+
+    async def trades(self) -> list[Trade]:
+        """Today's fills, oldest first."""
+        ...
+
+    async def positions(self) -> list[Position]:
+        """The day's net positions."""
+        ...
+
+    async def funds(self) -> Funds:
+        """Money for trading."""
+        ...
+
+    async def quotes(self, instruments: Sequence[Instrument]) -> list[Quote]:
+        """One batched call; shares the broker does not know are left out."""
+        ...
+
+    async def check(self) -> str:
+        """A cheap call that shows that the session is good and keeps the connection warm; the
+        account's id at the broker.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Closes the connections."""
         ...

@@ -267,10 +267,10 @@ class Session:
                 )
             case Modify(tag, terms):
                 operation = "modify"
-                call = self.broker.modify(tag, terms)
+                call = self.broker.modify(order_of(self.state, tag), terms)
             case Cancel(tag):
                 operation = "cancel"
-                call = self.broker.cancel(tag)
+                call = self.broker.cancel(order_of(self.state, tag))
         try:
             row = await call
         except BrokerError as error:

@@ -1,0 +1,112 @@
+"""What a broker's WebSockets say: a feed opens them as told and understands nothing itself."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+from algo_engine.orders import OrderRow
+
+from algo_brokers.instruments import Instrument
+
+
+class WireTick(NamedTuple):
+    """One packet of prices. Paise; time in µs since the epoch."""
+
+    key: int
+    """As `Wire.key` gives it for the instrument."""
+
+    price: int
+    quantity: int
+    volume: int
+    time_us: int
+    """The exchange's stamp: of the packet where the broker sends one, else of the last trade."""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a frame that is no price said."""
+
+    orders: Sequence[OrderRow] = ()
+    notices: Sequence[str] = ()
+    """Words for the log, without secrets."""
+
+    is_over: bool = False
+    """The broker ends this connection; `notices` say why."""
+
+    needs_login: bool = False
+    """Because the token is dead."""
+
+
+class GarbledFrame(ValueError):
+    """A frame that cannot be understood; counted and passed over."""
+
+
+class Wire(Protocol):
+    """One WebSocket of an account. Holds no state of a connection."""
+
+    name: str
+    """`market` or `orders`; where both come on one socket, `market`."""
+
+    instruments_limit: int
+    """Instruments on one socket; 0 for a socket without prices."""
+
+    stamps_trades: bool
+    """`WireTick.time_us` is the last trade's time: it stands still while nobody trades."""
+
+    def url(self) -> str:
+        """Where to connect. Holds the token: never logged."""
+        ...
+
+    def headers(self) -> Mapping[str, str]:
+        """For the handshake."""
+        ...
+
+    def hello(self) -> Sequence[str | bytes]:
+        """Frames to send first."""
+        ...
+
+    def subscribe(self, instruments: Sequence[Instrument]) -> Sequence[str | bytes]:
+        """Frames that ask for full prices of these instruments."""
+        ...
+
+    def unsubscribe(self, instruments: Sequence[Instrument]) -> Sequence[str | bytes]:
+        """Frames that end them."""
+        ...
+
+    def key(self, instrument: Instrument) -> int:
+        """What `WireTick.key` is for an instrument."""
+        ...
+
+    def ticks(self, frame: bytes) -> list[WireTick]:
+        """The prices in a binary frame, in their order; none in a heartbeat.
+
+        Raises:
+            GarbledFrame: it is not of this protocol.
+        """
+        ...
+
+    def said(self, frame: bytes | str) -> Said:
+        """What a text frame, or a binary one without prices, says.
+
+        Raises:
+            GarbledFrame: it is not of this protocol.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoints:
+    """Where a broker is: its own addresses, or a simulator's."""
+
+    rest: str
+    """Root of the order calls, without a slash at the end."""
+
+    login: str
+    master: str
+    """Address of the instrument master."""
+
+    market: str
+    orders: str
+    """WebSocket addresses, without secrets; `orders` empty where it is the market's."""
+
+    extra: Mapping[str, str] = field(default_factory=dict[str, str])

@@ -1,0 +1,1 @@
+"""The log-in worker: opens sealed log-ins, writes sealed sessions."""

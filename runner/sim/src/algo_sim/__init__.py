@@ -1,0 +1,1 @@
+"""Simulated brokers: their real wire protocols over one matching core."""
