@@ -128,7 +128,8 @@ def read_assignment(text: str) -> Assignment:
         fields["tick_bands"] = tuple(TickBand(**band) for band in fields["tick_bands"])
         if fields.get("live") is not None:
             facts = InstrumentFacts(**fields["live"]["instrument"])
-            fields["live"] = Live(**{**fields["live"], "instrument": facts})
+            live: dict[str, Any] = fields["live"]
+            fields["live"] = Live(**(live | {"instrument": facts}))
         return Assignment(**fields)
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"unreadable assignment: {error}") from error
