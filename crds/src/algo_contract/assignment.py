@@ -127,9 +127,9 @@ def read_assignment(text: str) -> Assignment:
         fields["session"] = Session(**fields["session"])
         fields["tick_bands"] = tuple(TickBand(**band) for band in fields["tick_bands"])
         if fields.get("live") is not None:
-            facts = InstrumentFacts(**fields["live"]["instrument"])
             live: dict[str, Any] = fields["live"]
-            fields["live"] = Live(**(live | {"instrument": facts}))
+            live["instrument"] = InstrumentFacts(**live["instrument"])
+            fields["live"] = Live(**live)
         return Assignment(**fields)
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"unreadable assignment: {error}") from error
