@@ -30,10 +30,11 @@ LIVE_FEED: Final = "feed"
 ORDERS_KIND: Final = "kind"
 """`account:{id}:orders`, written by the account's feed: `row` or `book`."""
 ORDERS_ROW: Final = "row"
-"""Of a `row`: one order as the broker showed it, JSON; from a push, or from the book when it differs
-from what was told before."""
+"""Of a `row`: one order as the broker showed it, JSON; from a push, or from the book when
+it differs from what was told before."""
 ORDERS_TAGS: Final = "tags"
-"""Of a `book`: the order book was read well; a JSON list of the tags in it, its rows told before."""
+"""Of a `book`: the order book was read well; a JSON list of the tags in it. Its rows
+are told before."""
 ORDERS_STARTED: Final = "t"
 """Of a `book`: when its reading was begun, wall clock µs; what was accepted later is not in it."""
 ORDERS_RECEIVED: Final = "r"
