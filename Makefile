@@ -13,8 +13,9 @@ help: ## what each target does
 
 # --- set-up -------------------------------------------------------------------------------------
 
-setup: .venv/.installed ## the Python environment in .venv and the tools in .tools
+setup: .venv/.installed ## the Python environment in .venv; the tools and the vendors' SDKs in .tools
 	@cluster/setup-tools
+	@tests/conformance/setup-sdks
 
 venv: .venv/.installed ## the Python environment alone: enough for replay
 
