@@ -46,7 +46,7 @@ def conditions(
 def merge(
     current: list[dict[str, Any]] | None, verdicts: dict[str, Verdict], generation: int, now_us: int
 ) -> list[dict[str, Any]]:
-    """The conditions with their transition times."""
+    """The conditions with their transition times, and those of other writers as they are."""
     known = {condition["type"]: condition for condition in current or []}
     rows: list[dict[str, Any]] = []
     for kind, verdict in verdicts.items():
@@ -64,7 +64,7 @@ def merge(
                 "observedGeneration": generation,
             }
         )
-    return rows
+    return rows + [row for kind, row in known.items() if kind not in verdicts]
 
 
 def _ready(
