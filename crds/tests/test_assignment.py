@@ -17,6 +17,7 @@ from algo_contract.assignment import (
     redis_json,
     state_hash,
 )
+from algo_contract.feed_assignment import FeedAssignment, feed_json, read_feed
 from days import a_day, a_strategy
 from hypothesis import given
 from hypothesis import strategies as st
@@ -97,3 +98,29 @@ def test_a_state_without_a_field__is_told(field: str) -> None:
 
     with pytest.raises(ValueError, match="unreadable runner state"):
         read_state(fields)
+
+
+@pytest.mark.parametrize(
+    "feed",
+    [
+        FeedAssignment(account_id="brk_a", feed="brk_a", broker="dhan", clock="Wall"),
+        FeedAssignment(
+            account_id="brk_a",
+            feed="shared",
+            broker="zerodha",
+            clock="Feed",
+            base_url="http://sim:8100",
+            feed_url="ws://sim:8100",
+            egress_proxy="http://proxy:3128",
+            feed_stale_seconds=9,
+        ),
+    ],
+)
+def test_feed_assignment__written__reads_back(feed):
+    assert read_feed(feed_json(feed)) == feed
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"account_id": "a", "colour": "red"}'])
+def test_feed_assignment__something_else__is_refused_in_words(text):
+    with pytest.raises(ValueError, match="unreadable feed assignment"):
+        read_feed(text)

@@ -22,6 +22,10 @@ STRATEGY_NAME_LABEL: Final = f"{GROUP}/strategy"
 COMPONENT_LABEL: Final = "app.kubernetes.io/component"
 MANAGED_BY_LABEL: Final = "app.kubernetes.io/managed-by"
 RUNNER_COMPONENT: Final = "runner"
+FEED_COMPONENT: Final = "feed"
+ACCOUNT_UID_LABEL: Final = f"{GROUP}/account-uid"
+"""On feed pods and on runners that trade for real: whose broker they may reach."""
+ACCOUNT_NAME_LABEL: Final = f"{GROUP}/account"
 
 READY_ANNOTATION: Final = f"{GROUP}/ready"
 """On a tenant namespace: its quota counts, strategies may come."""
@@ -31,12 +35,15 @@ EXIT_REQUESTED_ANNOTATION: Final = f"{GROUP}/exit-requested"
 ABANDON_ANNOTATION: Final = f"{GROUP}/abandon-position"
 RESOLVED_ANNOTATION: Final = f"{GROUP}/resolved"
 ASSIGNMENT_ANNOTATION: Final = f"{GROUP}/assignment"
-"""On a runner pod: changed so that the kubelet syncs the Secret's volume at once."""
+"""On a runner or feed pod: changed so that the kubelet syncs the Secret's volume at once."""
 
 DEFAULT_STRATEGY_LIMIT: Final = 10
 
 SECRET_FOLDER: Final = "/etc/algo"  # noqa: S105 - a folder
-"""Where a runner pod mounts its Secret."""
+"""Where a runner or feed pod mounts its Secret."""
 
 METRICS_PORT: Final = 9100
-"""Where a runner answers /metrics, /healthz and /readyz."""
+"""Where a runner or a feed answers /metrics, /healthz and /readyz."""
+
+SEAL_KEYS: Final = "algo-seal-keys"
+"""The ConfigMap with the public halves, to which log-ins and sessions are sealed."""
