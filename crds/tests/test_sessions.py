@@ -142,3 +142,15 @@ def test_exchange_time_has_no_surprises() -> None:
     assert midnight == 1_795_372_200 * 1_000_000
     assert clock_text(midnight) == "00:00:00"
     assert sessions.seconds_of_day("15:18") == sessions.seconds_of_day("15:18:00") == 55_080
+
+
+def test_the_closing_auction__is_dated() -> None:
+    assert sessions.closing_auction_us(D(2019, 7, 9)) is None
+    start = sessions.closing_auction_us(D(2026, 11, 23))
+    assert start is not None
+    assert sessions.clock_text(start) == "15:15:00"
+
+
+def test_the_square_off_of_a_broker_without_a_row__is_papers() -> None:
+    time_us = sessions.square_off_us(D(2019, 7, 9), broker="nobody")
+    assert sessions.clock_text(time_us) == "15:20:00"

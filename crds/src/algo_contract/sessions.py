@@ -29,6 +29,7 @@ __all__ = [
     "Session",
     "TickBand",
     "clock_text",
+    "closing_auction_us",
     "has_closing_auction",
     "is_trading_day",
     "ist_datetime",
@@ -37,6 +38,7 @@ __all__ = [
     "published_until",
     "seconds_of_day",
     "session",
+    "square_off_us",
     "tick_bands",
     "tick_size",
 ]
@@ -108,6 +110,22 @@ def has_closing_auction(exchange: str, symbol: str) -> bool:
     The list is a snapshot; where a broker's instrument master is loaded, its flag counts.
     """
     return exchange in {"NSE", "BSE"} and symbol in _closing_auction_symbols()
+
+
+def closing_auction_us(day: dt.date) -> int | None:
+    """When the closing auction begins in the shares that have one; None on days without it."""
+    start = _dated("session", day)["closing_auction"]
+    return None if start == "none" else _on(day, start)
+
+
+def square_off_us(day: dt.date, *, broker: str) -> int:
+    """When a broker closes intraday positions by its own policy."""
+    return _on(day, _square_off(broker, day))
+
+
+def _on(day: dt.date, clock: str) -> int:
+    midnight = dt.datetime.combine(day, dt.time(), IST)
+    return microseconds(midnight + dt.timedelta(seconds=seconds_of_day(clock)))
 
 
 def _square_off(broker: str, day: dt.date) -> str:
