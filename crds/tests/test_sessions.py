@@ -44,6 +44,25 @@ def test_the_last_exit(day: D, *, auction: bool, last_exit: str) -> None:
     assert hours(day, auction=auction) == ("09:00:00", "09:15:00", "15:30:00", last_exit)
 
 
+@pytest.mark.parametrize("broker", ["zerodha", "dhan"])
+@pytest.mark.parametrize(
+    ("day", "auction", "last_exit"),
+    [
+        (D(2019, 7, 9), True, "15:18:00"),
+        (D(2026, 8, 3), False, "15:18:00"),
+        (D(2026, 8, 3), True, "14:58:00"),  # the earliest that was reported
+        (D(2026, 12, 7), True, "14:58:00"),
+    ],
+)
+def test_last_exit__real_broker__is_before_its_square_off(
+    broker: str, day: D, *, auction: bool, last_exit: str
+) -> None:
+    found = session(day, broker=broker, has_closing_auction=auction)
+
+    assert clock_text(found.last_exit_us) == last_exit
+    assert clock_text(sessions.square_off_us(day, broker=broker)) == "15:20:00"
+
+
 @pytest.mark.parametrize(
     ("day", "opens"),
     [(D(2009, 12, 31), "09:55:00"), (D(2010, 1, 4), "09:00:00"), (D(2010, 10, 18), "09:15:00")],

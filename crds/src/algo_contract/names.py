@@ -44,6 +44,3 @@ SECRET_FOLDER: Final = "/etc/algo"  # noqa: S105 - a folder
 
 METRICS_PORT: Final = 9100
 """Where a runner or a feed answers /metrics, /healthz and /readyz."""
-
-SEAL_KEYS: Final = "algo-seal-keys"
-"""The ConfigMap with the public halves, to which log-ins and sessions are sealed."""

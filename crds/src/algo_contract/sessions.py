@@ -85,7 +85,7 @@ def session(day: dt.date, *, broker: str, has_closing_auction: bool) -> Session:
     def at(clock: str) -> int:
         return microseconds(midnight + dt.timedelta(seconds=seconds_of_day(clock)))
 
-    limits = [at(_square_off(broker, day)), at(rule["close"])]
+    limits = [at(_square_off(broker, day, auction=has_closing_auction)), at(rule["close"])]
     if has_closing_auction and rule["closing_auction"] != "none":
         limits.append(at(rule["closing_auction"]))
     return Session(
@@ -96,6 +96,12 @@ def session(day: dt.date, *, broker: str, has_closing_auction: bool) -> Session:
         close_us=at(rule["close"]),
         last_exit_us=min(limits) - EXIT_MARGIN_SECONDS * 1_000_000,
     )
+
+
+def square_off_us(day: dt.date, *, broker: str) -> int:
+    """When the last intraday positions of a broker's clients are closed on a date, by its policy."""
+    clock = seconds_of_day(_square_off(broker, day, auction=False))
+    return microseconds(dt.datetime.combine(day, dt.time(), IST) + dt.timedelta(seconds=clock))
 
 
 def tick_bands(day: dt.date) -> tuple[TickBand, ...]:
@@ -128,10 +134,11 @@ def _on(day: dt.date, clock: str) -> int:
     return microseconds(midnight + dt.timedelta(seconds=seconds_of_day(clock)))
 
 
-def _square_off(broker: str, day: dt.date) -> str:
+def _square_off(broker: str, day: dt.date, *, auction: bool) -> str:
     rows = [row for row in _rules()["square_off"] if row["from"] <= day]
     own = [row for row in rows if row["broker"] == broker]
-    return (own or [row for row in rows if row["broker"] == "paper"])[-1]["time"]
+    row = (own or [row for row in rows if row["broker"] == "paper"])[-1]
+    return row.get("auction_shares", row["time"]) if auction else row["time"]
 
 
 def _dated(table: str, day: dt.date) -> dict[str, Any]:
