@@ -98,12 +98,6 @@ def session(day: dt.date, *, broker: str, has_closing_auction: bool) -> Session:
     )
 
 
-def square_off_us(day: dt.date, *, broker: str) -> int:
-    """When the last intraday positions of a broker's clients are closed on a date, by its policy."""
-    clock = seconds_of_day(_square_off(broker, day, auction=False))
-    return microseconds(dt.datetime.combine(day, dt.time(), IST) + dt.timedelta(seconds=clock))
-
-
 def tick_bands(day: dt.date) -> tuple[TickBand, ...]:
     """The price steps in force on a date, cheapest shares first."""
     rule = _dated("tick_size", day)
@@ -125,8 +119,8 @@ def closing_auction_us(day: dt.date) -> int | None:
 
 
 def square_off_us(day: dt.date, *, broker: str) -> int:
-    """When a broker closes intraday positions by its own policy."""
-    return _on(day, _square_off(broker, day))
+    """When a broker closes its last intraday positions, by its own policy."""
+    return _on(day, _square_off(broker, day, auction=False))
 
 
 def _on(day: dt.date, clock: str) -> int:
