@@ -211,9 +211,7 @@ class Storm:
 
     def _resolve(self, tag: str) -> None:
         """Good reads of the book showed no such order: it was never taken."""
-        side = "entry" if self.state.entry and self.state.entry.tag == tag else "exit"
-        outcome: Outcome = "rejected" if side == "entry" else "denied"
-        self.hear(Answered(tag, "place", outcome, "not in the book"))
+        self.hear(Answered(tag, "place", "absent", "not in the book"))
 
     def _person(self) -> None:
         strategy = self.state.strategy

@@ -72,6 +72,8 @@ class Live:
     no_entry: str = ""
     """Why no entry may be made now, in a sentence (address, session); exits go on."""
 
+    no_entry_reason: Literal["refused", "token_dead"] = "refused"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assignment:
@@ -92,6 +94,10 @@ class Assignment:
     freeze_quantity: int | None = None
     feed_stale_seconds: int = 5
     slippage_bps: int = 0
+    resting_stop: Literal["STOP_MARKET", "STOP_LIMIT"] | None = "STOP_MARKET"
+    """The kind of stop left at the broker; None: it takes none. A live runner sets it from its
+    broker's capability table."""
+
     live: Live | None = None
     """None: paper."""
 

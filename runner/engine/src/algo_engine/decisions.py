@@ -30,6 +30,8 @@ class Skip:
     """No entry today."""
 
     reason: Reason
+    detail: str = ""
+    """More than the reason's sentence says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,8 @@ def stop_reason(state: State, day: Assignment) -> Reason:
 
 
 def _leave(state: State, day: Assignment, moment: Moment) -> Decision:
+    if state.skip_reason == "unresolved":
+        return Leave("unresolved")  # given up for the day, and bought after all
     if isinstance(moment, SessionEnd):
         return Leave("sell_time")
     if isinstance(moment, Tick):
@@ -131,6 +135,8 @@ def _enter(state: State, day: Assignment, moment: Moment) -> Decision:
     stop = state.strategy.stop_loss
     if stop is not None and moment.price <= stop:
         return Skip("price_below_stop")
+    if day.live is not None and day.live.no_entry:
+        return Skip(day.live.no_entry_reason, day.live.no_entry)
     if day.freeze_quantity is not None and state.strategy.quantity > day.freeze_quantity:
         return Skip("refused")
     return Enter()

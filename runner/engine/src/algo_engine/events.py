@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from typing import Literal
 
 from algo_contract.assignment import Strategy
+from algo_contract.states import Reason
 from algo_contract.streams import CommandKind
 
 from algo_engine.orders import Operation, Order, OrderRow, Terms
 
-Outcome = Literal["confirmed", "rejected", "denied", "unresolved"]
+Outcome = Literal["confirmed", "rejected", "denied", "unresolved", "absent"]
 """Of a request to a broker. Anything that is not an answer (time-out, lost connection, 5xx,
-unreadable) is unresolved, never rejected; denied was never sent."""
+unreadable) is unresolved, never rejected; denied was never done; absent is an unresolved place that
+good reads of the book did not find for long enough."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,8 @@ class Answered:
     operation: Operation
     outcome: Outcome
     message: str = ""
+    reason: Reason | None = None
+    """Why, where it is one that people know by name: the token is dead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +80,14 @@ class Resumed:
     """A new process took over: carry on with whatever is unfinished."""
 
 
-Event = Tick | Timer | SessionEnd | Seen | Answered | Command | Edited | Resumed
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """Something the runner noticed that people should read; changes nothing."""
+
+    told: "Tell"
+
+
+Event = Tick | Timer | SessionEnd | Seen | Answered | Command | Edited | Resumed | Noted
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,10 +15,14 @@ OrderStatus = Literal[
     "CANCELLED",
     "REJECTED",
     "DENIED",  # never sent
+    "ABSENT",  # unresolved, looked for in the book for long enough and not found
 ]
 Operation = Literal["place", "modify", "cancel"]
 
-TERMINAL: Final = frozenset[OrderStatus]({"FILLED", "CANCELLED", "REJECTED", "DENIED"})
+TERMINAL: Final = frozenset[OrderStatus]({"FILLED", "CANCELLED", "REJECTED", "DENIED", "ABSENT"})
+SETTLING_US: Final = 5_000_000
+"""How long after a confirmed change a row with other terms counts as older than it: the books of
+brokers lag behind their answers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +62,18 @@ class Order:
     working: Operation | None = "place"
     """The operation that is journalled and not answered yet."""
 
+    wanted: Terms | None = None
+    """What the modify in flight asks for."""
+
+    modifies: int = 0
+    """How often a change of it was asked for."""
+
+    conversions: int = 0
+    """How often it, a stop, was to be turned into the exit."""
+
+    changed_us: int = 0
+    """Exchange time at which its newest change was confirmed; 0 before."""
+
     modify_refused: bool = False
     again_us: int = 0
     """Not before this exchange time is a change of it asked for again, after one that was refused
@@ -87,18 +103,23 @@ class OrderRow:
     message: str = ""
 
 
-def seen_in_book(order: Order, row: OrderRow) -> Order:
-    """The order with what its broker's book shows. Fills never shrink, an end is never undone; and
-    an order that the book shows was placed, whatever became of the answer.
+def seen_in_book(order: Order, row: OrderRow, *, time_us: int) -> Order:
+    """The order with what its broker's book shows at an exchange time. Fills never shrink; an end
+    is never undone, but an order given up as absent may appear after all; one that the book shows
+    was placed, whatever became of the answer; a row older than the newest change says nothing of
+    terms.
     """
     grew = row.filled >= order.filled
     was_placed = order.working == "place" and row.status != "PENDING"
+    has_ended = order.status in TERMINAL and order.status != "ABSENT"
+    is_older = row.terms != order.terms and time_us < order.changed_us + SETTLING_US
+    is_stale = row.status not in TERMINAL and (
+        has_ended or (order.changed_us > 0 and is_older and order.working is None)
+    )
     return replace(
         order,
-        status=order.status
-        if order.status in TERMINAL and row.status not in TERMINAL
-        else row.status,
-        terms=row.terms,
+        status=order.status if is_stale else row.status,
+        terms=order.terms if is_stale else row.terms,
         filled=row.filled if grew else order.filled,
         value=row.value if grew else order.value,
         broker_id=row.broker_id or order.broker_id,

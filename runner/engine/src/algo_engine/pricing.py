@@ -1,11 +1,17 @@
 """Stop and target prices: exact integer arithmetic in paise."""
 
+from algo_contract.assignment import Assignment
 from algo_contract.trading_day import TickBand, tick_size
 
+from algo_engine.orders import Terms
 from algo_engine.state import State, average_price, bought
 
 _WHOLE = 10_000
 """Basis points in one."""
+
+PROTECTION_BPS = 300
+"""How far under its trigger the limit of a resting stop lies: wide, for a stop that is not filled
+is none; the runner turns what is left into a market exit at once."""
 
 
 def base_stop(state: State, bands: tuple[TickBand, ...]) -> int:
@@ -43,6 +49,19 @@ def resting_trigger(state: State, bands: tuple[TickBand, ...]) -> int:
     stop = stop_in_force(state, bands)
     step = tick_size(bands, stop)
     return max(stop // step * step, step)
+
+
+def resting_terms(state: State, day: Assignment, quantity: int) -> Terms:
+    """The stop that is left at the broker: as a market order behind a trigger or, where the broker
+    or the exchange takes none, as a limit a protection band under it.
+    """
+    trigger = resting_trigger(state, day.tick_bands)
+    if day.resting_stop == "STOP_MARKET":
+        return Terms(type="STOP_MARKET", quantity=quantity, trigger_price=trigger)
+    limit = trigger * (_WHOLE - PROTECTION_BPS) // _WHOLE
+    step = tick_size(day.tick_bands, limit)
+    price = max(limit // step * step, step)
+    return Terms(type="STOP_LIMIT", quantity=quantity, price=price, trigger_price=trigger)
 
 
 def target_price(state: State) -> int | None:

@@ -25,6 +25,9 @@ from algo_engine.work import order_of, with_order
 
 EXIT_RETRY_US = SECOND_US
 CHANGE_RETRY_US = SECOND_US // 4
+CANCEL_SETTLING_US = SECOND_US
+"""How long a confirmed cancel is given to show in the book before it is asked for again."""
+
 MAX_PROMPT_EXITS = 5
 """Exit attempts that, never having been sent, are followed by the next at once."""
 
@@ -40,7 +43,7 @@ def seen(state: State, day: Assignment, row: OrderRow) -> Report:
         order = order_of(state, row.tag)
     except KeyError:
         return state, []
-    now = seen_in_book(order, row)
+    now = seen_in_book(order, row, time_us=state.time_us)
     if now == order:
         return state, []
     if now.filled > order.filled:
@@ -64,16 +67,19 @@ def answered(state: State, answer: Answered) -> Report:
         return state, []
     match answer.outcome:
         case "confirmed":
-            return with_order(state, _settled(order)), []
+            return with_order(state, _settled(order, state.time_us)), []
         case "unresolved":
+            note = Tell("OrderUnresolved", _about(order, answer.message), is_warning=True)
             if answer.operation == "place":
-                note = Tell("OrderUnresolved", _about(order, answer.message), is_warning=True)
                 return state, [note]
-            return with_order(state, replace(order, working=None)), []
+            # Its row was read before this was told: unchanged, it is repeated at once.
+            return with_order(state, replace(order, working=None, wanted=None)), [note]
+        case "absent":
+            return _absent(state, order, answer)
         case "rejected" | "denied" if answer.operation == "place":
             status = "REJECTED" if answer.outcome == "rejected" else "DENIED"
             ended = replace(order, status=status, working=None)
-            return _refused(with_order(state, ended), ended, answer.message)
+            return _refused(with_order(state, ended), ended, answer.message, answer.reason)
         case "rejected" | "denied":
             return with_order(state, _unchanged(order, answer, state.time_us)), []
 
@@ -84,14 +90,38 @@ def _unchanged(order: Order, answer: Answered, time_us: int) -> Order:
     the same breath.
     """
     if answer.operation == "modify" and answer.outcome == "rejected":
-        return replace(order, working=None, modify_refused=True)
-    return replace(order, working=None, again_us=time_us + CHANGE_RETRY_US)
+        return replace(order, working=None, wanted=None, modify_refused=True)
+    return replace(order, working=None, wanted=None, again_us=time_us + CHANGE_RETRY_US)
 
 
-def _settled(order: Order) -> Order:
-    if order.status != "PENDING":
-        return replace(order, working=None)
-    return replace(order, working=None, status="TRIGGER_PENDING" if order.is_stop else "OPEN")
+def _settled(order: Order, time_us: int) -> Order:
+    """An order whose request was confirmed: received, not more. A new one stays PENDING until its
+    row shows it, a changed one has the terms that were asked for, a cancelled one is live until its
+    row tells how much of it had filled.
+    """
+    if order.working == "cancel":
+        return replace(order, working=None, again_us=time_us + CANCEL_SETTLING_US)
+    if order.wanted is None or not order.is_live:
+        return replace(order, working=None, wanted=None)
+    is_stop = order.wanted.type in ("STOP_MARKET", "STOP_LIMIT")
+    return replace(
+        order,
+        working=None,
+        wanted=None,
+        terms=order.wanted,
+        status="TRIGGER_PENDING" if is_stop else "OPEN",
+        changed_us=time_us,
+    )
+
+
+def _absent(state: State, order: Order, answer: Answered) -> Report:
+    """The end of an unresolved place that the book never showed. An entry is given up for the day;
+    an exit is followed by the next attempt.
+    """
+    state = with_order(state, replace(order, status="ABSENT", working=None))
+    if order.leg == "entry":
+        return _not_bought(state, "unresolved", answer.message)
+    return state, [Tell("OrderAbsent", _about(order, answer.message), is_warning=True)]
 
 
 def _entry_seen(state: State, day: Assignment, before: Order, now: Order, message: str) -> Report:
@@ -115,6 +145,8 @@ def _exit_seen(state: State, day: Assignment, before: Order, now: Order, message
     if now.filled > before.filled:
         if not is_exiting(state):
             state = replace(state, exit_reason=stop_reason(state, day))
+        if position(state) < 0:
+            return _oversold(state)
         return _sold(state, now)
     if before.status == "PENDING" and now.status == "TRIGGER_PENDING":
         at = rupee_text(now.terms.trigger_price)
@@ -128,6 +160,15 @@ def _exit_seen(state: State, day: Assignment, before: Order, now: Order, message
         note = _about(now, message or "cancelled by the broker or the exchange")
         told.append(Tell("StopLost", note, is_warning=True))
     return state, told
+
+
+def _oversold(state: State) -> Report:
+    """An exit that was given up as absent has filled beside the one that followed it."""
+    action = (
+        f"Sold {-position(state)} {state.strategy.symbol} more than were bought: an order that the "
+        "broker did not show for long appeared after all. Buy them back by hand, then resolve."
+    )
+    return replace(state, failed=True, last_action=action), [Tell("Oversold", action, True)]
 
 
 def _sold(state: State, order: Order) -> Report:
@@ -145,12 +186,12 @@ def _sold(state: State, order: Order) -> Report:
     return replace(state, last_action=action), [Tell("Sold", action)]
 
 
-def _refused(state: State, order: Order, message: str) -> Report:
+def _refused(state: State, order: Order, message: str, reason: Reason | None = None) -> Report:
     """A refused entry is final for the day, one that was never sent may be tried again; a refused
     resting stop leaves the runner to guard alone; a refused exit is tried again.
     """
     if order.leg == "entry" and (order.status == "REJECTED" or order.attempt >= MAX_ENTRIES):
-        return _not_bought(state, "refused", message)
+        return _not_bought(state, reason or "refused", message)
     note = Tell("OrderRefused", _about(order, message), is_warning=True)
     if order.leg == "entry":
         return state, [note]

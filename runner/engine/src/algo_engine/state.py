@@ -29,6 +29,9 @@ class State:
     """What a broker or a check said, in words."""
 
     failed: bool = False
+    is_closed: bool = False
+    """The day's session is over: an order that has not appeared by now never will."""
+
     high: int = 0
     """Highest price in paise since the first fill, for a trailing stop."""
 
@@ -70,8 +73,16 @@ def position(state: State) -> int:
 
 
 def live_exit(state: State) -> Order | None:
-    """The one exit order that may still fill: a resting stop or a working exit."""
-    return next((order for order in state.exits if order.is_live), None)
+    """The one exit order that may still fill: a resting stop or a working exit. Of two (one was
+    given up as absent and appeared after all) it is the newer; the other is surplus.
+    """
+    return next((order for order in reversed(state.exits) if order.is_live), None)
+
+
+def surplus_exits(state: State) -> list[Order]:
+    """Live exits beside the one."""
+    kept = live_exit(state)
+    return [order for order in state.exits if order.is_live and order is not kept]
 
 
 def entry_is_live(state: State) -> bool:
@@ -111,9 +122,15 @@ def entry_is_final(state: State) -> bool:
     return state.skip_reason is not None or is_made or is_exiting(state)
 
 
+def is_watched(state: State) -> bool:
+    """An order was given up as absent: should it appear before the close, it must be dealt with."""
+    orders = (*state.exits, *([state.entry] if state.entry else []))
+    return not state.is_closed and any(order.status == "ABSENT" for order in orders)
+
+
 def is_done(state: State) -> bool:
     """Flat, and nothing more to do today."""
-    return is_flat(state) and entry_is_final(state)
+    return is_flat(state) and entry_is_final(state) and not is_watched(state)
 
 
 def execution(state: State) -> Execution:
@@ -129,7 +146,7 @@ def execution(state: State) -> Execution:
         return "BUYING"
     if reason in OWNER_REASONS:
         return "STOPPED"
-    return "SOLD" if bought(state) > 0 and is_done(state) else "WAITING"
+    return "SOLD" if bought(state) > 0 and is_flat(state) else "WAITING"
 
 
 def reason_of(state: State) -> Reason | None:

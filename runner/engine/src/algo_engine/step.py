@@ -22,6 +22,7 @@ from algo_engine.events import (
     Command,
     Edited,
     Event,
+    Noted,
     Place,
     Resumed,
     Seen,
@@ -75,7 +76,11 @@ def _absorb(state: State, day: Assignment, event: Event) -> tuple[State, list[Ac
             return obeyed(state, event)
         case Edited(strategy):
             return edited(state, day, strategy)
-        case SessionEnd() | Resumed():
+        case SessionEnd():
+            return replace(state, is_closed=True), []
+        case Noted(told):
+            return state, [told]
+        case Resumed():
             return state, []
         case _:
             assert_never(event)
@@ -89,8 +94,8 @@ def _act(state: State, day: Assignment, moment: Moment) -> tuple[State, list[Act
         case Enter():
             order = _entry_order(state)
             return note_request(state, Place(order)), [Place(order)]
-        case Skip(reason):
-            return _skipped(state, reason)
+        case Skip(reason, detail):
+            return _skipped(state, reason, detail)
         case Leave(reason):
             return _leaving(state, reason)
         case _:
@@ -111,9 +116,9 @@ def _entry_order(state: State) -> Order:
     )
 
 
-def _skipped(state: State, reason: Reason) -> tuple[State, list[Action]]:
-    action = sentence(reason)
-    state = replace(state, skip_reason=reason, last_action=action)
+def _skipped(state: State, reason: Reason, detail: str) -> tuple[State, list[Action]]:
+    action = f"{sentence(reason)} {detail}".strip()
+    state = replace(state, skip_reason=reason, refusal=detail, last_action=action)
     return state, [Tell("EntrySkipped", action, is_warning=True)]
 
 

@@ -12,7 +12,7 @@ from algo_contract.assignment import Assignment
 from algo_engine.decisions import SECOND_US, entry_ends_us
 from algo_engine.events import Cancel, Modify, Place, Request
 from algo_engine.orders import Order, Terms
-from algo_engine.pricing import resting_trigger
+from algo_engine.pricing import resting_terms
 from algo_engine.state import (
     State,
     entry_is_live,
@@ -21,6 +21,7 @@ from algo_engine.state import (
     next_attempt,
     position,
     sold,
+    surplus_exits,
 )
 
 MAX_STOP_CHANGES = 12
@@ -29,6 +30,17 @@ MAX_STOP_CHANGES = 12
 STOP_CHANGE_SPACING_US = SECOND_US
 TRAIL_STEPS = 8
 """The first move of a trailing stop at the broker takes an eighth of its distance."""
+
+MAX_CONVERSIONS = 3
+"""Changes of a resting stop into the exit that the book does not show in the end, before it is
+cancelled instead."""
+
+REPRICE_US = 3 * SECOND_US
+"""A market exit is a limit order at its protected price (NSE/CMTR/69295): one that rests unfilled
+for so long, with trades under its price, is asked for anew."""
+
+MAX_MODIFIES = 24
+"""Of the 25 that Zerodha and Dhan take an order."""
 
 MAX_RESTING_STOPS = 3
 """How often a resting stop that vanished by itself is placed anew."""
@@ -39,13 +51,14 @@ def missing_requests(state: State, day: Assignment) -> list[Request]:
     requests: list[Request] = []
     if state.entry is not None and _must_cancel_entry(state, day) and _is_free(state, state.entry):
         requests.append(Cancel(state.entry.tag))
+    requests += [Cancel(order.tag) for order in surplus_exits(state) if _is_free(state, order)]
     exit_request = _exit_request(state) if is_exiting(state) else _guard_request(state, day)
     if exit_request is not None:
         requests.append(exit_request)
     return requests
 
 
-def wants_resting_stop(state: State) -> bool:
+def wants_resting_stop(state: State, day: Assignment) -> bool:
     """Shares are held and no stop rests, though the broker would take one."""
     lost = sum(order.status != "DENIED" for order in state.exits)
     return (
@@ -53,6 +66,7 @@ def wants_resting_stop(state: State) -> bool:
         and live_exit(state) is None
         and not is_exiting(state)
         and not state.resting_refused
+        and day.resting_stop is not None
         and lost < MAX_RESTING_STOPS
     )
 
@@ -64,10 +78,17 @@ def note_request(state: State, request: Request) -> State:
             if order.leg == "entry":
                 return replace(state, entry=order)
             return replace(state, exits=(*state.exits, order))
-        case Modify(tag):
+        case Modify(tag, terms):
             order = order_of(state, tag)
-            is_guard = request.terms.type in ("STOP_MARKET", "STOP_LIMIT")
-            changed = with_order(state, replace(order, working="modify"))
+            is_guard = terms.type in ("STOP_MARKET", "STOP_LIMIT")
+            asked = replace(
+                order,
+                working="modify",
+                wanted=terms,
+                modifies=order.modifies + 1,
+                conversions=order.conversions + (order.is_stop and not is_guard),
+            )
+            changed = with_order(state, asked)
             if not is_guard:
                 return changed
             return replace(
@@ -117,11 +138,31 @@ def _exit_request(state: State) -> Request | None:
     if held <= 0:
         return Cancel(working.tag)
     wanted = Terms(type="MARKET", quantity=working.filled + held)
-    if working.terms.type == "MARKET" and working.terms.quantity == wanted.quantity:
-        return None
-    if working.modify_refused:
+    # A broker may show the protected limit that it made of a market order.
+    if not working.is_stop and working.terms.quantity == wanted.quantity:
+        return Modify(working.tag, wanted) if _must_reprice(state, working) else None
+    if working.modify_refused or _converts_in_vain(working):
         return Cancel(working.tag) if working.is_stop else None
     return Modify(working.tag, wanted)
+
+
+def _converts_in_vain(stop: Order) -> bool:
+    """Whether its changes into the exit were confirmed and undone, again and again."""
+    return stop.conversions >= MAX_CONVERSIONS or stop.modifies >= MAX_MODIFIES
+
+
+def _must_reprice(state: State, exit_order: Order) -> bool:
+    """Whether the price has run away from a protected exit. One that trades have not passed stays:
+    in a locked circuit there is nobody to sell to, whatever the price.
+    """
+    limit = exit_order.terms.price
+    since = max(exit_order.changed_us, exit_order.time_us)
+    return (
+        0 < state.last_price < limit
+        and not exit_order.modify_refused
+        and exit_order.modifies < MAX_MODIFIES
+        and state.time_us >= since + REPRICE_US
+    )
 
 
 def _guard_request(state: State, day: Assignment) -> Request | None:
@@ -132,10 +173,9 @@ def _guard_request(state: State, day: Assignment) -> Request | None:
     if resting is not None:
         change = _guard_change(state, day, resting)
         return change if state.time_us >= _next_change_us(state, resting) else None
-    if not wants_resting_stop(state):
+    if not wants_resting_stop(state, day):
         return None
-    trigger = resting_trigger(state, day.tick_bands)
-    return _new_exit(state, Terms(type="STOP_MARKET", quantity=held, trigger_price=trigger))
+    return _new_exit(state, resting_terms(state, day, held))
 
 
 def guard_due_us(state: State, day: Assignment) -> int | None:
@@ -144,7 +184,7 @@ def guard_due_us(state: State, day: Assignment) -> int | None:
     """
     resting = live_exit(state)
     if resting is None:
-        return state.exit_retry_us if wants_resting_stop(state) else None
+        return state.exit_retry_us if wants_resting_stop(state, day) else None
     if is_exiting(state) or position(state) <= 0 or _guard_change(state, day, resting) is None:
         return None
     return _next_change_us(state, resting)
@@ -152,16 +192,13 @@ def guard_due_us(state: State, day: Assignment) -> int | None:
 
 def _guard_change(state: State, day: Assignment, resting: Order) -> Modify | None:
     """What the resting stop lacks, whenever that may be asked for."""
-    trigger = resting_trigger(state, day.tick_bands)
-    quantity = resting.filled + position(state)
-    wanted = Terms(type="STOP_MARKET", quantity=quantity, trigger_price=trigger)
+    wanted = resting_terms(state, day, resting.filled + position(state))
     is_closed = resting.modify_refused or state.stop_changes >= MAX_STOP_CHANGES
     if resting.working is not None or is_closed or resting.terms == wanted:
         return None
     grew = resting.terms.quantity != wanted.quantity
-    return (
-        Modify(resting.tag, wanted) if grew or _is_worth_moving(state, resting, trigger) else None
-    )
+    is_due = grew or _is_worth_moving(state, resting, wanted.trigger_price)
+    return Modify(resting.tag, wanted) if is_due else None
 
 
 def _next_change_us(state: State, resting: Order) -> int:
