@@ -1,0 +1,51 @@
+"""Sealing: with a public key, by anyone; what is sealed can be opened by its owner alone."""
+
+import os
+from dataclasses import replace
+
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from algo_contract.envelope.keys import PublicKey, UnusableKey
+from algo_contract.envelope.layout import (
+    KEY_BYTES,
+    NONCE_BYTES,
+    RECORD_LIMIT,
+    Binding,
+    Envelope,
+    write_text,
+)
+from algo_contract.envelope.wrapping import NO_NONCE, wrapping_key
+
+
+def seal(record: bytes, to: PublicKey, binding: Binding) -> str:
+    """The record as an envelope's text, under a data key of its own.
+
+    Raises:
+        ValueError: the record is larger than an envelope can be.
+        UnusableKey: nothing can be sealed to this key.
+    """
+    if len(record) > RECORD_LIMIT:
+        raise ValueError(f"an envelope takes {RECORD_LIMIT} bytes at most; this is {len(record)}")
+    data_key, nonce = os.urandom(KEY_BYTES), os.urandom(NONCE_BYTES)
+    body = AESGCM(data_key).encrypt(nonce, record, binding.associated_data(b"body"))
+    return write_text(wrap(data_key, to, binding, nonce=nonce, body=body))
+
+
+def wrap(
+    data_key: bytes, to: PublicKey, binding: Binding, *, nonce: bytes, body: bytes
+) -> Envelope:
+    """An envelope around a body that is sealed already; for `seal` and for re-wrapping.
+
+    Raises:
+        UnusableKey: nothing can be sealed to this key.
+    """
+    own = X25519PrivateKey.generate()
+    ephemeral = own.public_key().public_bytes_raw()
+    bare = Envelope(key_id=to.id, ephemeral=ephemeral, wrapped=b"", nonce=nonce, body=body)
+    try:
+        key = wrapping_key(own, to.raw, ephemeral=ephemeral, recipient=to.raw)
+    except ValueError:
+        raise UnusableKey("nothing can be sealed to this public key: it agrees on no key") from None
+    associated = binding.associated_data(b"data key") + bare.head
+    return replace(bare, wrapped=AESGCM(key).encrypt(NO_NONCE, data_key, associated))
