@@ -1,0 +1,644 @@
+"""The HTTP client against real servers on loopback: what was surely not sent, and what was."""
+
+import asyncio
+import contextlib
+import gzip
+import socket
+import ssl
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+
+import pytest
+import trustme
+from algo_brokers import http as http_module
+from algo_brokers.errors import BrokerError, DeniedLocally, Rejected, TokenExpired, Unresolved
+from algo_brokers.http import Http, Response
+
+Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+SECRET = "key:t0psecret"
+HEADERS = {"Authorization": f"token {SECRET}"}
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+
+@dataclass
+class Server:
+    """A server on loopback that answers as told and keeps what it was sent."""
+
+    port: int = 0
+    connections: int = 0
+    requests: list[tuple[bytes, bytes]] = field(default_factory=list)
+    heard: asyncio.Event = field(default_factory=asyncio.Event)
+    closed: asyncio.Event = field(default_factory=asyncio.Event)
+    """A connection came to its end."""
+
+    async def request(self, reader: asyncio.StreamReader) -> bytes:
+        """The next request's head; b"" at the end of the connection."""
+        try:
+            head = await reader.readuntil(b"\r\n\r\n")
+        except (asyncio.IncompleteReadError, ConnectionError):
+            return b""
+        length = 0
+        for line in head.lower().split(b"\r\n"):
+            if line.startswith(b"content-length:"):
+                length = int(line.partition(b":")[2])
+        body = await reader.readexactly(length)
+        self.requests.append((head, body))
+        self.heard.set()
+        return head
+
+
+@contextlib.asynccontextmanager
+async def serving(
+    handler: Callable[[Server, asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
+    *,
+    tls: ssl.SSLContext | None = None,
+) -> AsyncIterator[Server]:
+    """A server that runs `handler` for each connection."""
+    server = Server()
+    tasks: set[asyncio.Task[None]] = set()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        server.connections += 1
+        task = asyncio.current_task()
+        assert task is not None
+        tasks.add(task)
+        try:
+            await handler(server, reader, writer)
+        except (ConnectionError, asyncio.IncompleteReadError, ssl.SSLError):
+            pass
+        finally:
+            tasks.discard(task)
+            writer.close()
+            server.closed.set()
+            with contextlib.suppress(OSError, ssl.SSLError, asyncio.CancelledError):
+                await writer.wait_closed()
+
+    listening = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
+    server.port = listening.sockets[0].getsockname()[1]
+    try:
+        yield server
+    finally:
+        listening.close()
+        for task in tuple(tasks):
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await listening.wait_closed()
+
+
+async def answering(
+    server: Server, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> None:
+    """Answers every request with 200."""
+    while await server.request(reader):
+        writer.write(OK)
+        await writer.drain()
+
+
+async def silent(
+    server: Server, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> None:
+    """Takes requests and never answers."""
+    while await server.request(reader):
+        pass
+
+
+def answers(raw: bytes) -> Callable[..., Awaitable[None]]:
+    """A handler that sends this to every request and closes."""
+
+    async def handler(
+        server: Server, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        await server.request(reader)
+        writer.write(raw)
+        await writer.drain()
+
+    return handler
+
+
+@contextlib.asynccontextmanager
+async def client(**options) -> AsyncIterator[Http]:
+    http = Http(**options)
+    try:
+        yield http
+    finally:
+        await http.close()
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture(scope="module")
+def server_tls(authority: trustme.CA) -> ssl.SSLContext:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("localhost").configure_cert(context)
+    return context
+
+
+@pytest.fixture(scope="module")
+def client_tls(authority: trustme.CA) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    return context
+
+
+def assert_tells_no_secret(error: BaseException) -> None:
+    """Neither the error nor anything it came from holds the token, the query or the body."""
+    seen: list[BaseException | None] = [error]
+    while seen:
+        part = seen.pop()
+        if part is None:
+            continue
+        for text in (str(part), repr(part)):
+            assert "t0psecret" not in text
+            assert "qu3ry" not in text
+            assert "b0dy" not in text
+        seen += [part.__cause__, part.__context__]
+
+
+async def place(
+    http: Http, port: int, *, send_by: float | None = None, host: str = "http://127.0.0.1"
+):
+    return await http.write(
+        "POST",
+        f"{host}:{port}/orders?token=qu3ry",
+        headers=HEADERS,
+        body=b"b0dy",
+        send_by=send_by,
+    )
+
+
+async def test_two_calls__share_one_connection() -> None:
+    async with serving(answering) as server, client() as http:
+        first = await place(http, server.port)
+        again = await http.read("GET", f"http://127.0.0.1:{server.port}/", headers=HEADERS)
+    assert (first, again.body) == (Response(200, {"content-length": "2"}, b"ok"), b"ok")
+    assert server.connections == 1
+    assert [body for _, body in server.requests] == [b"b0dy", b""]
+
+
+async def test_two_calls_over_tls__share_one_connection(server_tls, client_tls) -> None:
+    async with serving(answering, tls=server_tls) as server, client(tls=client_tls) as http:
+        await place(http, server.port, host="https://localhost")
+        await place(http, server.port, host="https://localhost")
+    assert (server.connections, len(server.requests)) == (1, 2)
+
+
+async def test_a_certificate_of_another_authority__nothing_is_sent(server_tls) -> None:
+    async with serving(answering, tls=server_tls) as server, client() as http:
+        with pytest.raises(DeniedLocally) as caught:
+            await place(http, server.port, host="https://localhost")
+    assert server.requests == []
+    assert_tells_no_secret(caught.value)
+
+
+async def test_a_certificate_of_another_name__nothing_is_sent(server_tls, client_tls) -> None:
+    async with serving(answering, tls=server_tls) as server, client(tls=client_tls) as http:
+        with pytest.raises(DeniedLocally):
+            await place(http, server.port, host="https://127.0.0.1")
+    assert server.requests == []
+
+
+async def test_nobody_listens__a_write_is_denied_and_a_read_unresolved() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        async with client() as http:
+            with pytest.raises(DeniedLocally) as caught:
+                await place(http, port)
+            with pytest.raises(Unresolved):
+                await http.read("GET", f"http://127.0.0.1:{port}/?q=qu3ry", headers=HEADERS)
+    assert str(caught.value) == "ConnectError on POST to 127.0.0.1"
+    assert_tells_no_secret(caught.value)
+
+
+async def test_no_answer__is_unresolved(monkeypatch) -> None:
+    monkeypatch.setattr(http_module, "WRITE_SECONDS", 0.05)
+    async with serving(silent) as server, client() as http:
+        with pytest.raises(Unresolved) as caught:
+            await place(http, server.port)
+        assert len(server.requests) == 1
+        assert_tells_no_secret(caught.value)
+
+
+async def test_an_answer_in_drops__ends_with_the_whole_calls_time(monkeypatch) -> None:
+    monkeypatch.setattr(http_module, "WRITE_SECONDS", 0.15)
+    monkeypatch.setattr(http_module, "POOL_SECONDS", 0.05)
+    monkeypatch.setattr(http_module, "CONNECT_SECONDS", 0.05)
+
+    async def dripping(server, reader, writer) -> None:
+        await server.request(reader)
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+        while True:
+            writer.write(b"x")
+            await writer.drain()
+            await asyncio.sleep(0.01)
+
+    async with serving(dripping) as server, client() as http:
+        with pytest.raises(Unresolved):
+            await place(http, server.port)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        b"HTTP/1.1 200 OK\r\nContent-Le",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf",
+        b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n",
+        b"no http at all\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nX: " + b"x" * 200_000,
+    ],
+    ids=["nothing", "half a head", "half a body", "odd length", "no http", "endless head"],
+)
+async def test_an_answer_that_is_none__is_unresolved(raw: bytes) -> None:
+    async with serving(answers(raw)) as server, client() as http:
+        with pytest.raises(Unresolved) as caught:
+            await place(http, server.port)
+    assert len(server.requests) == 1
+    assert_tells_no_secret(caught.value)
+
+
+async def test_an_endless_body__is_cut_off(monkeypatch) -> None:
+    monkeypatch.setattr(http_module, "MAX_BODY", 1000)
+    raw = b"HTTP/1.1 200 OK\r\nContent-Length: 1001\r\n\r\n" + b"x" * 1001
+    async with serving(answers(raw)) as server, client() as http:
+        with pytest.raises(Unresolved, match="larger than 1000 bytes"):
+            await place(http, server.port)
+
+
+@pytest.mark.parametrize("secure", [False, True], ids=["plain", "tls"])
+async def test_a_connection_closed_while_idle__is_not_used_again(
+    secure, server_tls, client_tls
+) -> None:
+    host = "https://localhost" if secure else "http://127.0.0.1"
+    idle = asyncio.Event()
+
+    async def closing(server, reader, writer) -> None:
+        await server.request(reader)
+        writer.write(OK)
+        await idle.wait()
+
+    async with (
+        serving(closing, tls=server_tls if secure else None) as server,
+        client(tls=client_tls) as http,
+    ):
+        await place(http, server.port, host=host)
+        idle.set()
+        await server.closed.wait()
+        assert (await place(http, server.port, host=host)).status == 200
+    assert (server.connections, len(server.requests)) == (2, 2)
+
+
+async def test_a_connection_closed_when_the_next_order_comes__is_unresolved_and_sent_once() -> None:
+    async def second_is_dropped(server, reader, writer) -> None:
+        await server.request(reader)
+        writer.write(OK)
+        await server.request(reader)
+
+    async with serving(second_is_dropped) as server, client() as http:
+        await place(http, server.port)
+        with pytest.raises(Unresolved):
+            await place(http, server.port)
+    assert (server.connections, len(server.requests)) == (1, 2)
+
+
+@pytest.mark.parametrize("warm", [False, True], ids=["cold", "warm"])
+@pytest.mark.parametrize("secure", [False, True], ids=["plain", "tls"])
+async def test_too_late__nothing_is_sent(warm, secure, server_tls, client_tls) -> None:
+    host = "https://localhost" if secure else "http://127.0.0.1"
+    async with (
+        serving(answering, tls=server_tls if secure else None) as server,
+        client(tls=client_tls) as http,
+    ):
+        if warm:
+            await place(http, server.port, host=host)
+        with pytest.raises(DeniedLocally, match="too late"):
+            await place(http, server.port, host=host, send_by=time.monotonic() - 0.001)
+        await place(http, server.port, host=host, send_by=time.monotonic() + 5)
+    assert len(server.requests) == 1 + warm
+    assert server.connections == 1
+
+
+@pytest.mark.parametrize("secure", [False, True], ids=["plain", "tls"])
+async def test_time_runs_out_while_connecting__nothing_is_sent(
+    secure, server_tls, client_tls
+) -> None:
+    """Cold: the connection stands only when `send_by` has passed."""
+    deadline = time.monotonic() + 0.05
+
+    async def slow(server, reader, writer) -> None:
+        if not secure:
+            await server.request(reader)
+
+    real = http_module.httpcore.AnyIOBackend.connect_tcp
+
+    async def late_connect(self, *args, **kwargs):
+        stream = await real(self, *args, **kwargs)
+        await asyncio.sleep(max(0.0, deadline - time.monotonic()) + 0.01)
+        return stream
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(http_module.httpcore.AnyIOBackend, "connect_tcp", late_connect)
+        host = "https://localhost" if secure else "http://127.0.0.1"
+        async with (
+            serving(slow, tls=server_tls if secure else None) as server,
+            client(tls=client_tls) as http,
+        ):
+            with pytest.raises(DeniedLocally, match="too late"):
+                await place(http, server.port, host=host, send_by=deadline)
+            await server.closed.wait()
+    assert server.requests == []
+
+
+async def test_time_runs_out_between_head_and_body__is_unresolved_and_half_sent(
+    monkeypatch,
+) -> None:
+    """The head is on the wire; the body, and with it the order, never is."""
+    bodies: list[bytes] = []
+
+    async def reading(server, reader, writer) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        bodies.append(await reader.read())
+
+    jumping = iter([0.0, 0.0, 10.0])  # when asked for, before the head, before the body
+    monkeypatch.setattr(http_module, "time", SimpleNamespace(monotonic=lambda: next(jumping)))
+    async with serving(reading) as server, client() as http:
+        with pytest.raises(Unresolved, match="became late"):
+            await place(http, server.port, send_by=5.0)
+        await server.closed.wait()
+    assert bodies == [b""]
+
+
+async def test_cancelled_in_flight__its_answer_is_nobody_elses() -> None:
+    asked = asyncio.Event()
+
+    async def late(server, reader, writer) -> None:
+        number = server.connections
+        while await server.request(reader):
+            asked.set()
+            await asyncio.sleep(0.05 if number == 1 else 0)
+            body = b"for %d" % number
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+
+    async with serving(late) as server, client() as http:
+        first = asyncio.create_task(place(http, server.port))
+        await asked.wait()
+        first.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await first
+        assert (await place(http, server.port)).body == b"for 2"
+
+
+async def test_many_cancelled_calls__leave_room_in_the_pool() -> None:
+    async def first_ones_hang(server, reader, writer) -> None:
+        while await server.request(reader):
+            if server.connections > 8:
+                writer.write(OK)
+
+    async with serving(first_ones_hang) as server, client() as http:
+        for _ in range(8):
+            server.heard.clear()
+            task = asyncio.create_task(place(http, server.port))
+            await server.heard.wait()
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+        assert (await place(http, server.port)).status == 200
+
+
+async def test_reads_that_hang__leave_connections_to_orders() -> None:
+    async def reads_hang(server, reader, writer) -> None:
+        while head := await server.request(reader):
+            if not head.startswith(b"GET"):
+                writer.write(OK)
+
+    async with serving(reads_hang) as server, client() as http:
+        url = f"http://127.0.0.1:{server.port}/"
+        reads = [
+            asyncio.create_task(http.read("GET", url, headers={}))
+            for _ in range(http_module.MAX_CONNECTIONS + 1)
+        ]
+        await server.heard.wait()
+        assert (await place(http, server.port)).status == 200
+        for task in reads:
+            task.cancel()
+        await asyncio.gather(*reads, return_exceptions=True)
+
+
+@pytest.mark.parametrize("value", [f"token {SECRET}\n", f" {SECRET}", f"töken {SECRET}"])
+async def test_a_header_that_is_none__is_denied_without_its_text(value: str) -> None:
+    async with serving(answering) as server, client() as http:
+        with pytest.raises(DeniedLocally) as caught:
+            await http.write(
+                "POST", f"http://127.0.0.1:{server.port}/", headers={"Authorization": value}
+            )
+    assert server.requests == []
+    assert_tells_no_secret(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ftp://h0st/?qu3ry",
+        "http://h0st/qu3ry\n",
+        "http://[qu3ry",
+        "http://h\xf6st/qu3ry\xf6",
+        "qu3ry",
+    ],
+)
+async def test_an_address_that_is_none__is_denied_without_its_query(url: str) -> None:
+    async with client() as http:
+        with pytest.raises(DeniedLocally) as caught:
+            await http.write("POST", url, headers=HEADERS)
+    assert_tells_no_secret(caught.value)
+
+
+async def pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(ConnectionError):
+        while data := await reader.read(65536):
+            writer.write(data)
+            await writer.drain()
+        writer.write_eof()
+
+
+async def connecting(server: Server, reader, writer) -> None:
+    """A proxy that takes CONNECT, to this machine whatever name is asked for."""
+    head = await server.request(reader)
+    target = head.split(b" ")[1].decode()
+    there, out = await asyncio.open_connection("127.0.0.1", int(target.rpartition(":")[2]))
+    writer.write(b"HTTP/1.1 200 Connection established\r\nVia: test\r\n\r\n")
+    try:
+        await asyncio.gather(pipe(reader, out), pipe(there, writer))
+    finally:
+        out.close()
+
+
+async def test_a_proxy__is_told_the_host_and_nothing_else(server_tls, client_tls) -> None:
+    async with (
+        serving(answering, tls=server_tls) as server,
+        serving(connecting) as proxy,
+        client(tls=client_tls, proxy=f"http://127.0.0.1:{proxy.port}") as http,
+    ):
+        await place(http, server.port, host="https://localhost", send_by=time.monotonic() + 5)
+        await place(http, server.port, host="https://localhost", send_by=time.monotonic() + 5)
+    assert (proxy.connections, server.connections, len(server.requests)) == (1, 1, 2)
+    [(head, body)] = proxy.requests
+    target = f"localhost:{server.port}"
+    assert head.decode() == f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n"
+    assert body == b""
+
+
+async def test_a_proxy_and_an_http_address__is_a_tunnel_too() -> None:
+    async with (
+        serving(answering) as server,
+        serving(connecting) as proxy,
+        client(proxy=f"http://127.0.0.1:{proxy.port}") as http,
+    ):
+        assert (await place(http, server.port)).status == 200
+    assert proxy.requests[0][0].startswith(b"CONNECT 127.0.0.1:")
+
+
+@pytest.mark.parametrize(
+    ("raw", "said"),
+    [
+        (b"HTTP/1.1 403 t0psecret\r\nContent-Length: 0\r\n\r\n", "the egress proxy answered 403"),
+        (b"HTTP/1.1 407 Who\r\n\r\n", "the egress proxy answered 407"),
+        (b"HTTP/1.0 502 Bad Gateway\r\n\r\n", "the egress proxy answered 502"),
+        (b"", "the egress proxy gave no HTTP answer"),
+        (b"SSH-2.0\r\n\r\n", "the egress proxy gave no HTTP answer"),
+        (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 9000, "the egress proxy gave no HTTP answer"),
+    ],
+)
+async def test_a_proxy_that_refuses__nothing_is_sent(raw, said, client_tls) -> None:
+    async with (
+        serving(answers(raw)) as proxy,
+        client(tls=client_tls, proxy=f"http://127.0.0.1:{proxy.port}") as http,
+    ):
+        with pytest.raises(DeniedLocally) as caught:
+            await place(http, 1, host="https://broker.test")
+        with pytest.raises(Unresolved):
+            await http.read("GET", "https://broker.test/", headers=HEADERS)
+    assert str(caught.value) == f"{said} on POST to broker.test"
+    assert_tells_no_secret(caught.value)
+
+
+async def test_a_proxy_that_never_answers__nothing_is_sent(monkeypatch) -> None:
+    monkeypatch.setattr(http_module, "CONNECT_SECONDS", 0.05)
+    async with (
+        serving(silent) as proxy,
+        client(proxy=f"http://127.0.0.1:{proxy.port}") as http,
+    ):
+        with pytest.raises(DeniedLocally):
+            await place(http, 1, host="https://broker.test")
+
+
+async def test_tls_that_fails_through_a_proxy__leaves_room_in_the_pool(
+    server_tls, client_tls
+) -> None:
+    async with (
+        serving(answering) as plain,
+        serving(answering, tls=server_tls) as server,
+        serving(connecting) as proxy,
+        client(tls=client_tls, proxy=f"http://127.0.0.1:{proxy.port}") as http,
+    ):
+        for _ in range(http_module.MAX_CONNECTIONS + 1):
+            with pytest.raises(DeniedLocally, match="ConnectError"):
+                await place(http, server.port, host="https://wrong.test")
+        assert (await place(http, server.port, host="https://localhost")).status == 200
+    assert plain.requests == []
+
+
+@pytest.mark.parametrize(
+    "proxy",
+    ["https://p:1", "http://", "socks5://p:1", "http://me:pass@p:1", "http://p:99999", "p:1"],
+)
+def test_a_proxy_address_that_is_none__is_refused_without_its_text(proxy: str) -> None:
+    with pytest.raises(
+        DeniedLocally, match=r"^the egress proxy must be an http://host:port address$"
+    ):
+        Http(proxy=proxy)
+
+
+TABLE = b"".join(b"%d,SYMBOL%d\n" % (n, n) for n in range(50_000))
+
+
+def refusal(response: Response) -> BrokerError:
+    return TokenExpired(f"{response.status} {response.body.decode()}")
+
+
+async def fetch(http: Http, port: int) -> bytes:
+    url = f"http://127.0.0.1:{port}/instruments?token=qu3ry"
+    pieces = [p async for p in http.download(url, headers=HEADERS, refusal=refusal)]
+    assert max(map(len, pieces)) <= 256 * 1024
+    return b"".join(pieces)
+
+
+def chunked(body: bytes, *, said: bytes = b"") -> bytes:
+    """An answer in chunks of odd sizes."""
+    parts = [body[at : at + 7919] for at in range(0, len(body), 7919)]
+    lines = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in parts)
+    return (
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n" + said + b"\r\n" + lines + b"0\r\n\r\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        chunked(TABLE),
+        chunked(gzip.compress(TABLE), said=b"Content-Encoding: gzip\r\n"),
+        chunked(gzip.compress(TABLE), said=b"Content-Type: application/gzip\r\n"),
+    ],
+    ids=["plain", "gzip told", "gzip not told"],
+)
+async def test_a_download__is_the_plain_file(raw: bytes) -> None:
+    async with serving(answers(raw)) as server, client() as http:
+        assert await fetch(http, server.port) == TABLE
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        chunked(TABLE)[:-100],
+        chunked(gzip.compress(TABLE)[:-100]),
+        chunked(b"\x1f\x8b" + TABLE),
+        chunked(gzip.compress(TABLE) * 2),
+        chunked(b""),
+    ],
+    ids=["cut off", "gzip cut off", "no gzip", "two files", "empty"],
+)
+async def test_a_download_that_is_not_whole__is_unresolved(raw: bytes) -> None:
+    async with serving(answers(raw)) as server, client() as http:
+        with pytest.raises(Unresolved) as caught:
+            await fetch(http, server.port)
+        assert_tells_no_secret(caught.value)
+
+
+async def test_a_gzip_bomb__is_cut_off(monkeypatch) -> None:
+    monkeypatch.setattr(http_module, "MAX_DOWNLOAD", 1_000_000)
+    raw = chunked(gzip.compress(b"\0" * 10_000_000))
+    async with serving(answers(raw)) as server, client() as http:
+        with pytest.raises(Unresolved, match="too large"):
+            await fetch(http, server.port)
+
+
+async def test_a_download_that_is_refused__is_what_the_broker_said() -> None:
+    raw = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 4\r\n\r\ndead"
+    async with serving(answers(raw)) as server, client() as http:
+        with pytest.raises(TokenExpired, match="403 dead"):
+            await fetch(http, server.port)
+
+
+async def test_a_download_that_its_reader_leaves__closes_the_connection() -> None:
+    async with serving(answers(chunked(TABLE))) as server, client() as http:
+        url = f"http://127.0.0.1:{server.port}/"
+        pieces = http.download(url, headers={}, refusal=lambda _: Rejected("no"))
+        assert await anext(pieces)
+        await pieces.aclose()
+        await server.closed.wait()
+        assert len(await fetch(http, server.port)) == len(TABLE)
