@@ -29,31 +29,27 @@ class Instrument:
 
 
 _ABSENT: Final = 0
+MAX_NUMBER: Final = 2**32 - 1
+"""What a column holds; brokers' numbers are 32-bit on their feeds."""
 
 
 class InstrumentMaster:
-    """Every share of one broker: sorted columns, about 30 bytes a row instead of an object each."""
+    """Every share of one broker in columns: 24 bytes a row and its name, no object a row."""
 
     def __init__(self, rows: Iterable[Instrument]) -> None:
-        """Takes rows as they are parsed; of two with one exchange and symbol the first counts."""
-        unique: dict[str, tuple[int, int, int, int]] = {}
+        """Takes rows as they are parsed; of two with one exchange and symbol the first counts, and
+        one with a number that no 32 bits hold is passed over.
+        """
+        self._keys = bytearray()
+        self._ends = array("I")
+        self._tokens = array("I")
+        self._ticks = array("I")
+        self._lots = array("I")
+        self._freezes = array("I")
         for row in rows:
-            key = f"{row.exchange}:{row.symbol}"
-            facts = (row.token, row.tick_size, row.lot_size, row.freeze_quantity or _ABSENT)
-            unique.setdefault(key, facts)
-        keys = sorted(unique)
-        self._keys: Final = "\n".join(keys).encode()
-        self._ends: Final = array("I")
-        end = -1
-        for key in keys:
-            end += len(key.encode()) + 1
-            self._ends.append(end)
-        columns = [unique[key] for key in keys]
-        self._tokens: Final = array("Q", (facts[0] for facts in columns))
-        self._ticks: Final = array("I", (facts[1] for facts in columns))
-        self._lots: Final = array("I", (facts[2] for facts in columns))
-        self._freezes: Final = array("Q", (facts[3] for facts in columns))
-        by_token = sorted(range(len(keys)), key=lambda row: self._tokens[row])
+            self._append(row)
+        self._sort()
+        by_token = sorted(range(len(self)), key=self._tokens.__getitem__)
         self._by_token: Final = array("I", by_token)
 
     def __len__(self) -> int:
@@ -76,9 +72,38 @@ class InstrumentMaster:
             place += 1
         return None
 
+    def _append(self, row: Instrument) -> None:
+        numbers = (row.token, row.tick_size, row.lot_size, row.freeze_quantity or _ABSENT)
+        if min(numbers) < 0 or max(numbers) > MAX_NUMBER:
+            return
+        self._keys += f"{row.exchange}:{row.symbol}".encode()
+        self._ends.append(len(self._keys))
+        for column, number in zip(self._columns(), numbers, strict=True):
+            column.append(number)
+
+    def _sort(self) -> None:
+        """Into the order of the keys, each once: of two the first, as sorting is stable."""
+        order = array("I")
+        keys = bytearray()
+        ends = array("I")
+        last = None
+        for row in sorted(range(len(self)), key=self._key):
+            key = self._key(row)
+            if key != last:
+                order.append(row)
+                keys += key
+                ends.append(len(keys))
+                last = key
+        self._tokens, self._ticks, self._lots, self._freezes = (
+            array("I", map(column.__getitem__, order)) for column in self._columns()
+        )
+        self._keys, self._ends = keys, ends
+
+    def _columns(self) -> tuple["array[int]", ...]:
+        return self._tokens, self._ticks, self._lots, self._freezes
+
     def _key(self, row: int) -> bytes:
-        start = self._ends[row - 1] + 1 if row else 0
-        return self._keys[start : self._ends[row]]
+        return bytes(self._keys[self._ends[row - 1] if row else 0 : self._ends[row]])
 
     def _row(self, row: int) -> Instrument:
         exchange, _, symbol = self._key(row).decode().partition(":")
