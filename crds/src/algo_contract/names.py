@@ -23,7 +23,7 @@ COMPONENT_LABEL: Final = "app.kubernetes.io/component"
 MANAGED_BY_LABEL: Final = "app.kubernetes.io/managed-by"
 RUNNER_COMPONENT: Final = "runner"
 FEED_COMPONENT: Final = "feed"
-ACCOUNT_UID_LABEL: Final = f"{GROUP}/account-uid"
+ACCOUNT_ID_LABEL: Final = f"{GROUP}/account-id"
 """On feed pods and on runners that trade for real: whose broker they may reach."""
 ACCOUNT_NAME_LABEL: Final = f"{GROUP}/account"
 
