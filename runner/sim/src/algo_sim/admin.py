@@ -1,0 +1,254 @@
+"""The admin API: what tests and demonstrations move and ask. No log-in: for loopback only."""
+
+import datetime as dt
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from aiohttp import web
+from algo_contract.trading_day import IST, microseconds
+
+from algo_sim.book import Refused
+from algo_sim.desk import Desk
+from algo_sim.faults import ACTS, FaultError, read_fault
+from algo_sim.orders import Ask, Order
+from algo_sim.world import World
+
+Handler = Callable[[web.Request], Awaitable[web.Response]]
+_SETTINGS: Final = ("registered_ip", "available_paise", "fill", "square_off", "closing_auction")
+
+
+class BadRequest(ValueError):
+    """What was asked makes no sense."""
+
+
+class Admin:
+    """Handlers over the world."""
+
+    def __init__(self, world: World, *, speed: float | None) -> None:
+        """`speed` is what POST /admin/start plays at; None: manual."""
+        self._world: Final = world
+        self._speed: Final = speed
+
+    def routes(self) -> list[web.RouteDef]:
+        """All of them."""
+        return [
+            web.get("/admin/state", _told(self._state)),
+            web.post("/admin/start", _told(self._start)),
+            web.post("/admin/advance", _told(self._advance)),
+            web.get("/admin/orders", _told(self._orders)),
+            web.get("/admin/requests", _told(self._requests)),
+            web.post("/admin/faults", _told(self._arm)),
+            web.delete("/admin/faults", _told(self._clear)),
+            web.post("/admin/trade", _told(self._trade)),
+            web.post("/admin/cancel", _told(self._cancel)),
+            web.post("/admin/token/expire", _told(self._expire)),
+            web.post("/admin/settings", _told(self._settings)),
+        ]
+
+    async def _state(self, _: web.Request) -> Any:
+        world = self._world
+        return {
+            "clock_us": world.now_us,
+            "running": world.is_running,
+            "done": world.is_done,
+            "ticks": world.played,
+            "faults": {
+                name: [fault.name for fault in desk.faults.armed]
+                for name, desk in world.desks.items()
+            },
+        }
+
+    async def _start(self, request: web.Request) -> Any:
+        if self._speed is None:
+            raise BadRequest("this simulator is manual: use /admin/advance")
+        self._world.start(self._speed)
+        return await self._state(request)
+
+    async def _advance(self, request: web.Request) -> Any:
+        fields = await _fields(request)
+        if self._world.is_running:
+            raise BadRequest("it plays by itself")
+        if "ticks" in fields:
+            await self._world.advance_ticks(_number(fields, "ticks"))
+        else:
+            await self._world.advance_to(self._moment(_text(fields, "to")))
+        return await self._state(request)
+
+    async def _orders(self, request: web.Request) -> Any:
+        desk = self._desk(dict(request.query))
+        return [order_row(order) for order in desk.book.orders.values()]
+
+    async def _requests(self, request: web.Request) -> Any:
+        return dict(self._desk(dict(request.query)).requests)
+
+    async def _arm(self, request: web.Request) -> Any:
+        await self.arm(await _fields(request))
+        return {}
+
+    async def arm(self, fields: dict[str, Any]) -> None:
+        """Arms a fault, or does what is done at once.
+
+        Raises:
+            FaultError, BadRequest: it makes no sense.
+        """
+        desk = self._desk(fields)
+        fault = read_fault(fields, monotonic=time.monotonic())
+        dialect = self._world.dialects[desk.name]
+        if fault.name not in ACTS:
+            desk.faults.arm(fault)
+            await self._world.flush()
+        elif fault.name == "drop_feed":
+            await dialect.drop_feed()
+        else:
+            await dialect.close_order_socket()
+
+    async def _clear(self, request: web.Request) -> Any:
+        wanted = request.query.get("broker")
+        for name, desk in self._world.desks.items():
+            if wanted in {None, name}:
+                desk.faults.clear()
+        return {}
+
+    async def _trade(self, request: web.Request) -> Any:
+        fields = await _fields(request)
+        desk = self._desk(fields)
+        side = _text(fields, "side")
+        product = fields.get("product", "INTRADAY")
+        if side not in {"BUY", "SELL"} or product not in {"INTRADAY", "DELIVERY"}:
+            raise BadRequest("side is BUY or SELL, product INTRADAY or DELIVERY")
+        ask = Ask(
+            exchange=_text(fields, "exchange"),
+            symbol=_text(fields, "symbol"),
+            side="BUY" if side == "BUY" else "SELL",
+            type="MARKET",
+            quantity=_number(fields, "quantity"),
+            product="INTRADAY" if product == "INTRADAY" else "DELIVERY",
+            protection=-1,
+        )
+        order = desk.book.place(ask, origin="hand")
+        await self._world.flush()
+        return order_row(order)
+
+    async def _cancel(self, request: web.Request) -> Any:
+        fields = await _fields(request)
+        desk = self._desk(fields)
+        order = desk.book.cancel(_text(fields, "order_id"), message="Cancelled by the exchange")
+        await self._world.flush()
+        return order_row(order)
+
+    async def _expire(self, request: web.Request) -> Any:
+        desk = self._desk(await _fields(request))
+        self._world.dialects[desk.name].expire_tokens()
+        return {}
+
+    async def _settings(self, request: web.Request) -> Any:
+        fields = await _fields(request)
+        unknown = set(fields) - {"broker", *_SETTINGS}
+        if unknown:
+            raise BadRequest(f"no setting {', '.join(sorted(unknown))}")
+        exchange = self._world.exchange
+        desk = self._desk(fields)
+        if "registered_ip" in fields:
+            desk.registered_ip = str(fields["registered_ip"] or "")
+        if "available_paise" in fields:
+            desk.book.cash += _number(fields, "available_paise") - desk.book.available()
+        if "fill" in fields:
+            exchange.floor.fill = _fill(fields["fill"])
+        if "square_off" in fields:
+            exchange.set_square_off(desk.name, _clock(_text(fields, "square_off")))
+        if "closing_auction" in fields:
+            exchange.force_auction(_clock(_text(fields, "closing_auction")))
+        return {}
+
+    def _desk(self, fields: dict[str, Any]) -> Desk:
+        desks = self._world.desks
+        name = fields.get("broker")
+        if name is None and len(desks) == 1:
+            return next(iter(desks.values()))
+        if name not in desks:
+            raise BadRequest(f"broker must be one of {', '.join(desks)}")
+        return desks[name]
+
+    def _moment(self, text: str) -> int:
+        """HH:MM:SS of the exchange's day, or an ISO date and time in IST."""
+        try:
+            if "T" not in text:
+                return self._world.exchange.at(_clock(text))
+            return microseconds(dt.datetime.fromisoformat(text).replace(tzinfo=IST))
+        except ValueError as error:
+            raise BadRequest("to must be HH:MM:SS, or YYYY-MM-DDTHH:MM:SS") from error
+
+
+def order_row(order: Order) -> dict[str, Any]:
+    """The exchange's own truth about an order; prices in paise."""
+    ask = order.ask
+    return {
+        "order_id": order.order_id,
+        "tag": ask.tag,
+        "exchange": ask.exchange,
+        "symbol": ask.symbol,
+        "side": ask.side,
+        "type": ask.type,
+        "product": ask.product,
+        "validity": ask.validity,
+        "price": ask.price,
+        "trigger_price": ask.trigger_price,
+        "limit": order.limit,
+        "quantity": ask.quantity,
+        "filled": order.filled,
+        "value": order.value,
+        "status": order.status,
+        "message": order.message,
+        "origin": order.origin,
+        "modifications": order.modifications,
+    }
+
+
+def _told(work: Callable[[web.Request], Awaitable[Any]]) -> Handler:
+    """The handler as one that answers JSON, and refusals in words."""
+
+    async def handler(request: web.Request) -> web.Response:
+        try:
+            return web.json_response(await work(request))
+        except (BadRequest, FaultError, Refused) as error:
+            return web.json_response({"error": str(error)}, status=400)
+
+    return handler
+
+
+async def _fields(request: web.Request) -> dict[str, Any]:
+    try:
+        fields = await request.json()
+    except ValueError as error:
+        raise BadRequest("the body must be JSON") from error
+    if not isinstance(fields, dict):
+        raise BadRequest("the body must be a JSON object")
+    return fields
+
+
+def _text(fields: dict[str, Any], name: str) -> str:
+    value = fields.get(name)
+    if not isinstance(value, str):
+        raise BadRequest(f"{name} must be text")
+    return value
+
+
+def _number(fields: dict[str, Any], name: str) -> int:
+    value = fields.get(name)
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise BadRequest(f"{name} must be a whole number")
+    return value
+
+
+def _fill(value: object) -> Any:
+    if value not in {"whole", "volume", "none"}:
+        raise BadRequest("fill is whole, volume or none")
+    return value
+
+
+def _clock(text: str) -> str:
+    parts = text.split(":")
+    if len(parts) not in {2, 3} or not all(part.isdigit() for part in parts):
+        raise BadRequest("a time of day is HH:MM or HH:MM:SS")
+    return text

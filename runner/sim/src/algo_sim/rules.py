@@ -1,0 +1,123 @@
+"""What the exchange and the brokers' risk checks refuse: pure checks with words.
+
+Which of these a broker answers at once and which it takes and then rejects is its dialect's
+business.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from algo_contract.money import rupee_text
+
+from algo_sim.listing import Listing
+from algo_sim.market import Prices, band
+from algo_sim.orders import Ask
+
+Reason = Literal[
+    "input",
+    "tick_size",
+    "trigger",
+    "freeze",
+    "band",
+    "closed",
+    "intraday_closed",
+    "auction",
+    "holding",
+    "funds",
+    "state",
+    "modifications",
+    "unknown_order",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Objection:
+    """Why an order is refused."""
+
+    reason: Reason
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hours:
+    """The day's times for one account. µs."""
+
+    opens_us: int
+    closes_us: int
+    square_off_us: int
+    auction_us: int | None
+    """When the closing auction begins in the shares that have one; None: there is none."""
+
+
+def objection(
+    ask: Ask, *, listing: Listing, prices: Prices, hours: Hours, now_us: int
+) -> Objection | None:
+    """The first thing wrong with an order, funds and holdings left out; None: nothing."""
+    return (
+        _wrong_terms(ask)
+        or _off_the_grid(ask, listing)
+        or _too_many(ask, listing)
+        or _outside_hours(ask, listing, hours, now_us)
+        or _outside_the_band(ask, listing, prices)
+    )
+
+
+def _wrong_terms(ask: Ask) -> Objection | None:
+    if ask.quantity <= 0:
+        return Objection("input", "Invalid quantity.")
+    if ask.type in {"LIMIT", "STOP_LIMIT"} and ask.price <= 0:
+        return Objection("input", "Invalid price.")
+    if ask.is_stop and ask.trigger_price <= 0:
+        return Objection("input", "Invalid trigger price.")
+    if not 0 <= ask.disclosed_quantity <= ask.quantity:
+        return Objection("input", "Invalid disclosed quantity.")
+    if ask.type == "STOP_LIMIT":
+        is_buy = ask.side == "BUY"
+        if is_buy and ask.trigger_price > ask.price:
+            return Objection("trigger", "Trigger price cannot be above the price of a buy order.")
+        if not is_buy and ask.trigger_price < ask.price:
+            return Objection("trigger", "Trigger price cannot be below the price of a sell order.")
+    if ask.is_stop and ask.validity == "IOC":
+        return Objection("input", "Stop orders take validity DAY only.")
+    return None
+
+
+def _off_the_grid(ask: Ask, listing: Listing) -> Objection | None:
+    step = listing.tick_size
+    if ask.price % step or ask.trigger_price % step:
+        size = rupee_text(step).removeprefix("₹")
+        return Objection(
+            "tick_size",
+            f"Tick size for this script is {size}. Kindly enter price in the multiple of tick "
+            "size for this script",
+        )
+    return None
+
+
+def _too_many(ask: Ask, listing: Listing) -> Objection | None:
+    most = listing.freeze_quantity
+    if most and ask.quantity > most:
+        return Objection("freeze", f"Quantity is above the freeze quantity of {most} shares.")
+    return None
+
+
+def _outside_hours(ask: Ask, listing: Listing, hours: Hours, now_us: int) -> Objection | None:
+    if not hours.opens_us <= now_us < hours.closes_us:
+        return Objection("closed", "Markets are closed right now.")
+    if ask.product == "INTRADAY" and now_us >= hours.square_off_us:
+        return Objection("intraday_closed", "Intraday orders are not taken after the square-off.")
+    in_auction = (
+        hours.auction_us is not None and listing.has_closing_auction and now_us >= hours.auction_us
+    )
+    if in_auction and (ask.is_stop or ask.disclosed_quantity or ask.validity == "IOC"):
+        return Objection("auction", "The closing auction takes no stop-loss and no IOC orders.")
+    return None
+
+
+def _outside_the_band(ask: Ask, listing: Listing, prices: Prices) -> Objection | None:
+    lower, upper = band(listing, prices)
+    for price in (ask.price, ask.trigger_price):
+        if price and not lower <= price <= upper:
+            limits = f"{rupee_text(lower)} to {rupee_text(upper)}".replace("₹", "")
+            return Objection("band", f"The price is outside the circuit limits of {limits}.")
+    return None

@@ -1,0 +1,143 @@
+"""All servers of one simulator: a port a broker, one for the admin API."""
+
+import asyncio
+import ssl
+from collections.abc import Sequence
+from functools import partial
+from importlib import import_module
+from typing import Any, Final, cast
+
+from aiohttp import web
+
+from algo_sim.admin import Admin, BadRequest
+from algo_sim.book import AccountSettings
+from algo_sim.desk import Desk
+from algo_sim.dialect import Dialect
+from algo_sim.exchange import Exchange
+from algo_sim.faults import FaultError
+from algo_sim.limits import RateLimits
+from algo_sim.replay import TickSource, day_begins_us, listings, overview
+from algo_sim.settings import Settings, SettingsError
+from algo_sim.world import Timed, World
+
+_MOST_BODY: Final = 4_000_000
+_SHUTDOWN_SECONDS: Final = 0.1
+
+
+def build(settings: Settings) -> tuple[World, Admin]:
+    """World and admin API from the options; nothing listens yet.
+
+    Raises:
+        TickFileError: the tick file cannot be read.
+        SettingsError: an account or a scenario makes no sense.
+    """
+    found = overview(settings.ticks)
+    exchange = Exchange(
+        listings(found, instruments=settings.instruments),
+        start_us=day_begins_us(found.first_us),
+        fill=cast("Any", settings.fill),
+    )
+    world = World(exchange, TickSource(settings.ticks))
+    for name in settings.brokers:
+        _open(world, name, settings.accounts[name])
+    if settings.closing_auction:
+        exchange.force_auction(settings.closing_auction)
+    return world, Admin(world, speed=settings.speed)
+
+
+async def play_scenario(world: World, admin: Admin, rows: Sequence[dict[str, Any]]) -> None:
+    """Arms what a scenario wants at the start, and lays the rest by for its time.
+
+    Raises:
+        SettingsError: a row makes no sense.
+    """
+    for number, row in enumerate(rows):
+        fields = {key: value for key, value in row.items() if key not in {"at", "when"}}
+        try:
+            if "at" in row:
+                time_us = world.exchange.at(str(row["at"]))
+                world.timed.append(Timed(time_us, number, partial(admin.arm, fields)))
+            else:
+                await admin.arm(fields)
+        except (FaultError, BadRequest, ValueError) as error:
+            raise SettingsError(f"scenario, row {number + 1}: {error}") from error
+    world.timed.sort()
+
+
+async def serve(settings: Settings, *, world: World, admin: Admin) -> dict[str, web.AppRunner]:
+    """Starts to listen; the runners by name, for their ports and their end."""
+    runners: dict[str, web.AppRunner] = {}
+    tls = _tls(settings)
+    for name in settings.brokers:
+        routes = world.dialects[name].routes()
+        runners[name] = await _listen(settings, routes, port=settings.ports[name], tls=tls)
+    runners["admin"] = await _listen(
+        settings, admin.routes(), port=settings.ports["admin"], tls=None
+    )
+    return runners
+
+
+def addresses(runners: dict[str, web.AppRunner], *, tls: bool) -> dict[str, str]:
+    """Name → address."""
+    found: dict[str, str] = {}
+    for name, runner in runners.items():
+        host, port = runner.addresses[0][:2]
+        scheme = "https" if tls and name != "admin" else "http"
+        found[name] = f"{scheme}://{host}:{port}"
+    return found
+
+
+async def close(world: World, runners: dict[str, web.AppRunner]) -> None:
+    """Ends playing and all connections."""
+    await world.stop()
+    for dialect in world.dialects.values():
+        await dialect.drop_feed()
+        await dialect.close_order_socket()
+    _ = await asyncio.gather(*(runner.cleanup() for runner in runners.values()))
+
+
+def _open(world: World, name: str, account: dict[str, Any]) -> None:
+    """An account at a broker and the dialect over it. A dialect's package has LIMITS, order_id
+    and open_dialect.
+    """
+    module = import_module(f"algo_sim.{name}")
+    book = world.exchange.open_account(
+        AccountSettings(
+            name=name,
+            order_id=partial(module.order_id, world.exchange.day),
+            cash=account["available_paise"],
+        ),
+        square_off=account["square_off"],
+    )
+    desk = Desk(
+        name=name,
+        exchange=world.exchange,
+        book=book,
+        limits=RateLimits({**module.LIMITS, **account.get("limits", {})}),
+        flush=world.flush,
+        registered_ip=account["registered_ip"],
+    )
+    world.desks[name] = desk
+    world.dialects[name] = cast("Dialect", module.open_dialect(desk, account))
+
+
+async def _listen(
+    settings: Settings, routes: Sequence[web.RouteDef], *, port: int, tls: ssl.SSLContext | None
+) -> web.AppRunner:
+    app = web.Application(client_max_size=_MOST_BODY)
+    _ = app.add_routes(routes)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS)
+    await runner.setup()
+    await web.TCPSite(runner, settings.host, port, ssl_context=tls).start()
+    return runner
+
+
+def _tls(settings: Settings) -> ssl.SSLContext | None:
+    if settings.tls is None:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        context.load_cert_chain(*settings.tls)
+    except (OSError, ssl.SSLError) as error:
+        raise SettingsError(f"--tls-cert and --tls-key: {error}") from error
+    return context

@@ -1,0 +1,77 @@
+"""Open WebSockets of one kind at one broker."""
+
+import asyncio
+import contextlib
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from aiohttp import WSCloseCode, web
+
+SEND_SECONDS: Final = 5.0
+"""A client that does not read for this long loses its connection: it must not hold up the rest."""
+
+
+@dataclass(slots=True, eq=False)
+class Line:
+    """One client's connection."""
+
+    socket: web.WebSocketResponse
+    subscribed: dict[tuple[str, int], str] = field(default_factory=dict[tuple[str, int], str])
+    """(exchange, number) → mode, in the broker's words."""
+
+    async def send(self, frame: bytes | str) -> None:
+        """One frame; a connection that is gone is no error."""
+        with contextlib.suppress(ConnectionError, RuntimeError):
+            try:
+                async with asyncio.timeout(SEND_SECONDS):
+                    if isinstance(frame, bytes):
+                        await self.socket.send_bytes(frame)
+                    else:
+                        await self.socket.send_str(frame)
+            except TimeoutError:
+                await self.close()
+
+    async def close(self) -> None:
+        """Ends the connection without waiting for the other side."""
+        with contextlib.suppress(ConnectionError, RuntimeError):
+            _ = await self.socket.close(code=WSCloseCode.GOING_AWAY, drain=False)
+
+
+class Lines:
+    """All connections of one kind."""
+
+    def __init__(self) -> None:
+        """None yet."""
+        self._open: Final[set[Line]] = set()
+
+    def __iter__(self) -> Iterator[Line]:
+        """A copy: they may go while one sends."""
+        return iter(list(self._open))
+
+    def __len__(self) -> int:
+        """How many are open."""
+        return len(self._open)
+
+    def wanted(self) -> set[tuple[str, int]]:
+        """Exchange and number of all shares that somebody subscribed to."""
+        return {key for line in self._open for key in line.subscribed}
+
+    @contextlib.contextmanager
+    def held(self, line: Line) -> Generator[None]:
+        """The line is among the open ones inside."""
+        self._open.add(line)
+        try:
+            yield
+        finally:
+            self._open.discard(line)
+
+    async def send(self, frame: bytes | str) -> None:
+        """The same frame to all."""
+        for line in self:
+            await line.send(frame)
+
+    async def close(self) -> None:
+        """Ends all connections."""
+        for line in self:
+            await line.close()

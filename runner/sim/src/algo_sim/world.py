@@ -1,0 +1,197 @@
+"""Exchange, brokers and the clock together: what is played, and who is told."""
+
+import asyncio
+import contextlib
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from algo_engine.tick_file import FileTick
+
+from algo_sim.desk import Desk
+from algo_sim.dialect import Dialect, Shown
+from algo_sim.exchange import Exchange
+from algo_sim.replay import TickSource, day_begins_us
+
+_SECOND: Final = 1_000_000
+_YIELD_EVERY: Final = 64
+_CLOCK_SECONDS: Final = 1.0
+_STEP_SECONDS: Final = 0.01
+_DAY_AFTER_CLOSE_US: Final = 60 * _SECOND
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Timed:
+    """Something to be done at an exchange time."""
+
+    time_us: int
+    number: int
+    act: Callable[[], object] = field(compare=False)
+
+
+class World:
+    """One exchange, any number of brokers over it, one tick file."""
+
+    def __init__(self, exchange: Exchange, source: TickSource) -> None:
+        """Stands still."""
+        self.exchange: Final = exchange
+        self.desks: Final[dict[str, Desk]] = {}
+        self.dialects: Final[dict[str, Dialect]] = {}
+        self.timed: Final[list[Timed]] = []
+        self.played = 0
+        self.is_running = False
+        self._source: Final = source
+        self._telling: Final = asyncio.Lock()
+        self._playing: Final = asyncio.Lock()
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def now_us(self) -> int:
+        """Exchange time."""
+        return self.exchange.floor.now_us
+
+    @property
+    def is_done(self) -> bool:
+        """Whether every tick was played."""
+        return self._source.next is None
+
+    async def flush(self) -> None:
+        """Tells everybody what happened to their orders; returns when it is on its way."""
+        async with self._telling:
+            for name, desk in self.desks.items():
+                desk.strike_stops()
+                events = desk.updates(desk.book.take_events())
+                if events:
+                    await self.dialects[name].tell(events)
+
+    async def advance_to(self, time_us: int) -> None:
+        """Plays all ticks up to a moment and moves the clock there."""
+        async with self._playing:
+            await self._play_to(time_us)
+            await self._move_to(time_us)
+
+    async def advance_ticks(self, count: int) -> None:
+        """Plays so many ticks, or what is left."""
+        async with self._playing:
+            for _ in range(count):
+                tick = self._source.next
+                if tick is None:
+                    break
+                await self._show([self._play_one()])
+
+    def start(self, speed: float) -> None:
+        """Plays on by itself at `speed` times real time; infinite: as fast as it goes."""
+        if self._task is None:
+            self._task = asyncio.create_task(self._run(speed))
+            self.is_running = True
+
+    async def stop(self) -> None:
+        """Ends playing."""
+        if self._task is not None:
+            _ = self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    async def show_clock(self) -> None:
+        """Sends the last prices again, stamped with the clock: nothing trades, time goes on."""
+        floor = self.exchange.floor
+        wanted = {key for dialect in self.dialects.values() for key in dialect.wanted()}
+        found = [floor.listings.by_token(*key) for key in sorted(wanted)]
+        shown = [Shown(x, floor.prices_of(x), floor.now_us) for x in found if x is not None]
+        await self._show(shown)
+
+    async def _run(self, speed: float) -> None:
+        loop_from, from_us = time.monotonic(), self.now_us
+        last_clock = loop_from
+        while not self.is_done:
+            async with self._playing:
+                passed = time.monotonic() - loop_from
+                reached = math.inf if math.isinf(speed) else from_us + passed * speed * _SECOND
+                tick = self._source.next
+                begins_us = day_begins_us(tick[2]) if tick else 0
+                if begins_us > self.now_us and self._day_is_over():
+                    loop_from, from_us = time.monotonic(), begins_us
+                    await self._move_to(begins_us, is_quiet=True)
+                    continue
+                before = self.played
+                await self._play_to(reached, most=_YIELD_EVERY)
+                fell_short = self._is_due(reached)
+                if not fell_short and not math.isinf(reached):
+                    await self._move_to(int(reached), is_quiet=True)
+                now = time.monotonic()
+                if self.played == before and now - last_clock >= _CLOCK_SECONDS:
+                    await self.show_clock()
+                if self.played != before or now - last_clock >= _CLOCK_SECONDS:
+                    last_clock = now
+            await asyncio.sleep(0 if fell_short else _STEP_SECONDS)
+        self.is_running = False
+
+    def _is_due(self, time_us: float) -> bool:
+        tick = self._source.next
+        return tick is not None and tick[2] <= time_us
+
+    def _day_is_over(self) -> bool:
+        hours = [desk.book.hours.closes_us for desk in self.desks.values()]
+        return self.now_us >= max(hours, default=0) + _DAY_AFTER_CLOSE_US
+
+    async def _play_to(self, time_us: float, *, most: int = 0) -> None:
+        """Plays ticks up to a moment; with `most` about so many only."""
+        played = 0
+        while (tick := self._source.next) is not None and tick[2] <= time_us:
+            moment = tick[2]
+            await self._do_timed(moment)
+            shown = [self._play_one()]
+            while self._is_due(moment):
+                shown.append(self._play_one())
+            await self._show(shown)
+            played += len(shown)
+            if most and played >= most:
+                return
+
+    def _play_one(self) -> Shown | None:
+        tick: FileTick = self._source.take()
+        begins_us = day_begins_us(tick[2])
+        if begins_us > self.now_us:
+            self.exchange.move_to(self._closes_us())
+            self.exchange.next_day(begins_us)
+        self.exchange.tick(tick)
+        self.played += 1
+        listing = self.exchange.floor.listings.by_symbol(tick[0], tick[1])
+        if listing is None:
+            return None
+        return Shown(listing, self.exchange.floor.prices_of(listing), tick[2])
+
+    async def _move_to(self, time_us: int, *, is_quiet: bool = False) -> None:
+        """Moves the clock past the last tick; the new time is shown in unchanged prices."""
+        await self._do_timed(time_us)
+        before = self.now_us
+        if day_begins_us(time_us) > day_begins_us(before):
+            self.exchange.move_to(self._closes_us())
+            await self.flush()
+            self.exchange.next_day(day_begins_us(time_us))
+        self.exchange.move_to(time_us)
+        await self.flush()
+        if not is_quiet and self.now_us > before:
+            await self.show_clock()
+
+    def _closes_us(self) -> int:
+        return max((desk.book.hours.closes_us for desk in self.desks.values()), default=self.now_us)
+
+    async def _do_timed(self, time_us: int) -> None:
+        while self.timed and self.timed[0].time_us <= time_us:
+            timed = self.timed.pop(0)
+            self.exchange.move_to(timed.time_us)
+            found = timed.act()
+            if isinstance(found, asyncio.Future) or asyncio.iscoroutine(found):
+                await found
+            await self.flush()
+
+    async def _show(self, found: list[Shown | None] | list[Shown]) -> None:
+        prices = [shown for shown in found if shown is not None]
+        for name, dialect in self.dialects.items():
+            showable = self.desks[name].shown(prices)
+            if showable:
+                await dialect.show(showable)
+        await self.flush()
