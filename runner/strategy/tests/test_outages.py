@@ -68,7 +68,7 @@ async def test_the_intent_is_durable_too_late__the_entry_is_not_sent(
         connection.late_script, connection.is_lost = COMMIT_ENTRY, is_lost
         await take(session, Market(), [fresh_tick()])
 
-        assert not session.broker.book.orders
+        assert not session.paper.book.orders
         assert session.state.entry is not None
         assert session.state.entry.status == "DENIED"
         await take(session, Market(), [fresh_tick(2)])
@@ -84,7 +84,7 @@ async def test_the_clock_of_redis_answers_too_late__the_entry_is_not_sent(
         connection.late_command = "TIME"
         await take(session, Market(), [fresh_tick()])
 
-        assert not session.broker.book.orders
+        assert not session.paper.book.orders
 
 
 async def test_recorded_ticks_wait__the_entry_is_made_at_the_same_price(
@@ -98,7 +98,7 @@ async def test_recorded_ticks_wait__the_entry_is_made_at_the_same_price(
         entry = session.state.entry
         assert entry is not None
         assert (entry.attempt, entry.filled, entry.value) == (2, 10, 95_000)
-        assert len(session.broker.book.orders) == 2
+        assert len(session.paper.book.orders) == 2
 
 
 async def test_a_tick_that_waited_for_its_turn__is_late_and_makes_no_entry(
@@ -267,7 +267,7 @@ async def test_the_book_has_lost_the_resting_stop__another_takes_its_place(
         await feed(session, [9500, 9290], start="09:21", first=2)
 
         assert execution(session.state) == "SOLD"
-        rows = [order.row for order in session.broker.book.orders.values()]
+        rows = [order.row for order in session.paper.book.orders.values()]
         assert sum(row.filled for row in rows if row.terms.type != "MARKET") == 10
 
 
@@ -355,7 +355,7 @@ async def test_the_book_is_lost_while_the_process_lives__another_exit_goes_out(
     async with opened(day, redis) as session:
         await feed(session, [9500])
         redis.run("DEL", strategy_key(day.strategy.id, "paper"))
-        await session.broker.load()
+        await session.paper.load()
 
         await feed(session, [9600, 9600], start="09:21", first=2)
 

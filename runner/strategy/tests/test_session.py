@@ -25,16 +25,16 @@ from session_days import SECOND, feed, now_day, opened
 async def test_paused_while_no_process_ran__makes_no_entry(redis: RedisProcess) -> None:
     day = a_day()
     async with opened(day, redis) as session:
-        session.broker.place = _dies  # type: ignore[method-assign]
+        session.paper.place = _dies  # type: ignore[method-assign]
         with pytest.raises(Crash):
             await feed(session, [9500])
 
     paused = replace(day.strategy, desired_state="Paused", generation=2)
     async with opened(replace(day, strategy=paused, epoch=2), redis) as session:
         assert execution(session.state) == "WAITING"
-        assert not session.broker.book.orders
+        assert not session.paper.book.orders
         await feed(session, [9500], first=2)
-        assert not session.broker.book.orders
+        assert not session.paper.book.orders
 
 
 async def test_another_quantity_while_no_process_ran__is_the_one_bought(
@@ -42,7 +42,7 @@ async def test_another_quantity_while_no_process_ran__is_the_one_bought(
 ) -> None:
     day = a_day()
     async with opened(day, redis) as session:
-        session.broker.place = _dies  # type: ignore[method-assign]
+        session.paper.place = _dies  # type: ignore[method-assign]
         with pytest.raises(Crash):
             await feed(session, [9500])
 
@@ -75,7 +75,7 @@ async def test_a_mark__sends_what_was_still_to_be_sent(redis: RedisProcess) -> N
 
         (stop,) = session.state.exits
         assert stop.terms.trigger_price == 9705
-        assert session.broker.book.orders[stop.tag].row.terms.trigger_price == 9705
+        assert session.paper.book.orders[stop.tag].row.terms.trigger_price == 9705
 
 
 async def test_a_mark_while_redis_is_away__does_not_end_the_process(redis: RedisProcess) -> None:
@@ -183,7 +183,7 @@ async def test_a_wish_and_its_command__sell_once(redis: RedisProcess) -> None:
         wish = replace(day.strategy, desired_state="Stopped")
         await session.handle(Edited(wish), kind="edited")
 
-        sells = [o for o in session.broker.book.orders.values() if o.side == "SELL"]
+        sells = [o for o in session.paper.book.orders.values() if o.side == "SELL"]
         assert [order.row.filled for order in sells] == [10]
 
 

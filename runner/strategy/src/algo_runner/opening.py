@@ -1,21 +1,34 @@
-"""Opening a session: take the fence, recover the state, settle what was left open."""
+"""Opening a session: take the fence, recover the state, settle what was left open. What only real
+brokers need is loaded only for them.
+"""
 
-from typing import Final
+import time
+from typing import TYPE_CHECKING, Final
 
 from algo_brokers.paper import PaperBroker
 from algo_contract.assignment import Assignment
+from algo_engine.orders import OrderRow
+from algo_engine.state import State
 from algo_redis.held import HeldConnection
 
 from algo_runner.errors import Misconfigured
+from algo_runner.evidence import INHERITED_US
 from algo_runner.journal import Journal
+from algo_runner.left_open import left_open_at_broker, left_open_on_paper
 from algo_runner.recovery import recovered_state
 from algo_runner.session import LATE_US, Session, stream_place
+
+if TYPE_CHECKING:
+    from algo_runner.desk import LiveDesk
 
 STREAM_START: Final = "0-0"
 
 
-async def open_session(day: Assignment, redis: HeldConnection) -> Session:
-    """A session that owns its strategy and carries on where the last one stopped.
+async def open_session(
+    day: Assignment, redis: HeldConnection, desk: "LiveDesk | None" = None
+) -> Session:
+    """A session that owns its strategy and carries on where the last one stopped; at a real broker
+    where there is a desk, else on paper.
 
     Raises:
         Fenced: a newer runner holds the strategy.
@@ -23,17 +36,41 @@ async def open_session(day: Assignment, redis: HeldConnection) -> Session:
     """
     journal = Journal(redis=redis, strategy_id=day.strategy.id, epoch=day.epoch)
     await journal.begin()
-    broker = PaperBroker(
+    if desk is not None:
+        return await _open_live(day, journal, desk)
+    paper = PaperBroker(
         redis, strategy_id=day.strategy.id, token=journal.token, slippage_bps=day.slippage_bps
     )
-    await broker.load()
+    await paper.load()
+    rows = await paper.orders()
+    state = _recovered(day, await journal.last_state(), rows)
+    session = Session(day=day, journal=journal, paper=paper, state=state)
+    left = left_open_on_paper(state, {row.tag: row for row in rows})
+    await session.resume(left, kind="started")
+    return session
+
+
+async def _open_live(day: Assignment, journal: Journal, desk: "LiveDesk") -> Session:
+    from algo_runner.desk import first_book
+
+    journalled = await journal.last_state()
+    is_known = _recovered(day, journalled, []).entry is not None
+    rows = await first_book(desk, is_known=is_known) or []
+    state = _recovered(day, journalled, rows)
+    session = Session(day=day, journal=journal, paper=None, state=state)
+    for order in (*state.exits, *([state.entry] if state.entry else [])):
+        if order.status == "PENDING":
+            desk.evidence.begin(order.tag, time.time_ns() // 1000 + INHERITED_US)
+    left = left_open_at_broker(state, {row.tag: row for row in rows})
+    await session.resume(left, kind="started")
+    return session
+
+
+def _recovered(day: Assignment, journalled: str | None, rows: list[OrderRow]) -> State:
     try:
-        state = recovered_state(day, await journal.last_state(), await broker.orders())
+        return recovered_state(day, journalled, rows)
     except ValueError as error:
         raise Misconfigured(str(error)) from error
-    session = Session(day=day, journal=journal, broker=broker, state=state)
-    await session.resume(kind="started")
-    return session
 
 
 def first_tick_id(session: Session, *, now_ms: int) -> str:

@@ -7,7 +7,7 @@ import socket
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from algo_contract import redis_keys, streams
 from algo_contract.assignment import Assignment, RedisServer
@@ -26,6 +26,9 @@ from algo_runner.opening import first_tick_id, open_session
 from algo_runner.secret import load_assignment, load_redis
 from algo_runner.session import Session
 from algo_runner.telemetry import samples
+
+if TYPE_CHECKING:
+    from algo_runner.desk import LiveDesk
 
 HOUSEKEEPING_SECONDS: Final = 0.25
 LIVE_SECONDS: Final = 1.0
@@ -49,6 +52,10 @@ class Runner:
     state_redis: HeldConnection
     command_redis: HeldConnection
     ticks_redis: HeldConnection
+    news: HeldConnection
+    """To redis-ticks: the account's orders and quotes."""
+
+    desk: "LiveDesk | None" = None
     market: Market = field(default_factory=Market)
 
 
@@ -101,7 +108,8 @@ async def _start(folder: Path, day: Assignment, ready: asyncio.Event) -> Runner:
             _check_login(folder, state_server, ticks_server)
 
     state_redis = HeldConnection(state_server, name=name, on_retry=on_retry)
-    session = await open_session(day, state_redis)
+    desk = _desk(day, folder)
+    session = await open_session(_at(day, desk), state_redis, desk)
     stream = redis_keys.ticks(day.feed, day.strategy.exchange, day.strategy.symbol)
     after = first_tick_id(session, now_ms=time.time_ns() // 1_000_000)
     reader = TickReader(
@@ -116,7 +124,26 @@ async def _start(folder: Path, day: Assignment, ready: asyncio.Event) -> Runner:
         state_redis=state_redis,
         command_redis=HeldConnection(state_server, name=f"{name}-commands", on_retry=on_retry),
         ticks_redis=HeldConnection(ticks_server, name=f"{name}-live", on_retry=on_retry),
+        news=HeldConnection(ticks_server, name=f"{name}-news", on_retry=on_retry),
+        desk=desk,
     )
+
+
+def _desk(day: Assignment, folder: Path) -> "LiveDesk | None":
+    """What a real broker needs is loaded only for one: paper runners stay small."""
+    if day.live is None:
+        return None
+    from algo_runner.desk import open_desk
+
+    return open_desk(day, folder)
+
+
+def _at(day: Assignment, desk: "LiveDesk | None") -> Assignment:
+    if desk is None:
+        return day
+    from algo_runner.desk import at_desk
+
+    return at_desk(day, desk)
 
 
 async def _work(runner: Runner) -> None:
@@ -131,6 +158,11 @@ async def _work(runner: Runner) -> None:
         tasks.create_task(_obey(runner, after))
         tasks.create_task(_beat(runner))
         tasks.create_task(follow(runner.session, runner.reader, runner.market, runner.ticks_redis))
+        if runner.desk is not None:
+            from algo_runner.live import Links, trade_live
+
+            links = Links(orders=runner.news, quotes=runner.ticks_redis)
+            tasks.create_task(trade_live(runner.session, runner.desk, runner.folder, links))
 
 
 async def _housekeep(runner: Runner) -> None:
@@ -149,6 +181,7 @@ async def _housekeep(runner: Runner) -> None:
             await _tick_wall_clock(runner)
         if (day := _reloaded(runner, known)) != known:
             known = day
+            session.day = _at(day, runner.desk) if runner.desk else session.day
             await session.handle(Edited(day.strategy), kind="edited")
             log("assignment_reloaded", generation=day.strategy.generation)
         if position(session.state) > 0 and time.monotonic() - marked > MARK_SECONDS:
@@ -222,12 +255,13 @@ async def _beat(runner: Runner) -> None:
 
 
 async def _finish_step(runner: Runner) -> None:
-    """Waits for an order call under way; with the lock held, no other begins. A resting stop
-    stays where it is.
+    """Waits for order calls under way; with the lock held, no other begins. A resting stop stays
+    where it is.
     """
     try:
         async with asyncio.timeout(IN_FLIGHT_SECONDS):
             await runner.session.lock.acquire()
+            await runner.session.outbox.join()
     except TimeoutError:
         log("order_call_abandoned", strategy=runner.session.day.strategy.id)
 
@@ -257,8 +291,13 @@ async def _ended(working: "asyncio.Future[None]") -> None:
     except asyncio.CancelledError:
         return
     except BaseExceptionGroup as group:
-        known = group.subgroup(RunnerError)
-        raise (known or group).exceptions[0] from group
+        raise _first_cause(group.subgroup(RunnerError) or group) from group
+
+
+def _first_cause(group: BaseExceptionGroup) -> BaseException:
+    """The first exception in a group of groups."""
+    first = group.exceptions[0]
+    return _first_cause(first) if isinstance(first, BaseExceptionGroup) else first
 
 
 def _check_login(folder: Path, state_server: RedisServer, ticks_server: RedisServer) -> None:

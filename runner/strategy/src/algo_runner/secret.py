@@ -10,6 +10,7 @@ from algo_contract.assignment import (
     read_assignment,
     read_redis,
 )
+from algo_contract.broker_session import SESSION_FILE, BrokerSession, read_session
 
 from algo_runner.errors import Misconfigured
 
@@ -36,6 +37,18 @@ def load_redis(folder: Path) -> tuple[RedisServer, RedisServer]:
         return read_redis(_text(folder / REDIS_FILE))
     except ValueError as error:
         raise Misconfigured(f"{folder / REDIS_FILE}: {error}") from None
+
+
+def load_session(folder: Path) -> BrokerSession:
+    """The account's session at its broker.
+
+    Raises:
+        Misconfigured: missing or unreadable.
+    """
+    try:
+        return read_session(_text(folder / SESSION_FILE))
+    except ValueError as error:
+        raise Misconfigured(f"{folder / SESSION_FILE}: {error}") from None
 
 
 def _text(path: Path) -> str:

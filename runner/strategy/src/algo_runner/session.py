@@ -1,7 +1,8 @@
 """One strategy's session: feeds events to the engine, makes each step durable, sends what it asks.
 
 The order is the safety: step → commit (fence, journal, state, story in one script) → send. What a
-lost answer leaves open is settled by the broker's book, never by guessing.
+lost answer leaves open is settled by the broker's book, never by guessing. The paper book answers
+at once; what goes to a real broker is put into `outbox`, and its answers come back as events.
 """
 
 import asyncio
@@ -10,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from algo_brokers.errors import BrokerError, DeniedLocally, Rejected
+from algo_brokers.errors import BrokerError, DeniedLocally
 from algo_brokers.paper import PaperBroker, TickMark
 from algo_contract.assignment import Assignment
 from algo_engine.decisions import ends_entry
@@ -30,7 +31,7 @@ from algo_engine.events import (
     Tick,
     Timer,
 )
-from algo_engine.orders import Operation, Order, OrderRow
+from algo_engine.orders import Operation, OrderRow
 from algo_engine.pricing import stop_in_force
 from algo_engine.state import State, entry_is_final, is_flat
 from algo_engine.step import step
@@ -40,6 +41,7 @@ from algo_redis.errors import RedisRefused, RedisUnavailable
 
 from algo_runner.errors import StateFull
 from algo_runner.journal import Journal, fenced
+from algo_runner.left_open import lost_row
 
 SEND_BY_SECONDS: Final = 1.0
 """An intent that could not be sent within this time of being journalled is not sent any more."""
@@ -77,29 +79,41 @@ class Session:
 
     day: Assignment
     journal: Journal
-    broker: PaperBroker
+    paper: PaperBroker | None
+    """None: a real broker, through `outbox`."""
+
     state: State
     last: LastTick = field(default_factory=LastTick)
     counters: Counters = field(default_factory=Counters)
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    now: TickMark = field(default_factory=lambda: TickMark("", 0, 0))
+    """The tick in hand."""
+
+    outbox: asyncio.Queue[tuple[Request, float]] = field(
+        default_factory=asyncio.Queue[tuple[Request, float]]
+    )
+    """Requests to a real broker, durable already, each with the moment (monotonic seconds) after
+    which an entry is not sent any more.
+    """
 
     def watch(self) -> Watch:
         """The ticks that matter now; those outside the session always come up to be passed."""
-        wanted = watch(self.state, self.day, self.broker.book)
+        wanted = watch(self.state, self.day, self.paper.book if self.paper else None)
         return replace(wanted, at_us=min(wanted.at_us, self.day.session.close_us + 1))
 
-    async def resume(self, *, kind: str) -> None:
+    async def resume(self, left_open: Sequence[Event], *, kind: str) -> None:
         """Settles with the book whatever an earlier process left open, takes over what was edited
         meanwhile, then carries on.
         """
         async with self.lock:
-            mark, state = self.broker.last_tick, self.state
+            mark, state = self.paper.last_tick if self.paper else None, self.state
             is_undecided = mark is not None and self._is_undecided(mark)
             if mark is None or not is_undecided:
                 mark = TickMark(state.cursor, state.last_price, state.time_us)
             # Its time counts when the engine thinks it over, not before: the fills come first.
-            self.broker.now, self.state = mark, replace(state, last_price=mark.price)
-            for left in self._left_open():
+            self._hold(mark)
+            self.state = replace(state, last_price=mark.price)
+            for left in left_open:
                 await self._handle(left, kind=kind)
             if is_flat(self.state) and self._is_edited():
                 await self._handle(Edited(self.day.strategy), kind="edited")
@@ -143,7 +157,7 @@ class Session:
         """The newest tick once more. Under the wall clock it may still trigger the stop, and
         nothing else.
         """
-        now, is_late = self.broker.now, self.day.clock == "Wall"
+        now, is_late = self.now, self.day.clock == "Wall"
         return Tick(now.price, now.time_us, now.cursor, is_late=is_late)
 
     async def tick(self, tick: Tick, *, received_us: int) -> bool:
@@ -164,13 +178,16 @@ class Session:
             for row in await self._traded(mark):
                 self._stand_at(mark)
                 await self._handle(Seen(row), kind="filled")
-            is_late = self.day.clock == "Wall" and _now_us() - received_us > LATE_US
-            await self._handle(replace(tick, is_late=is_late), kind="tick")
+            is_old = self.day.clock == "Wall" and _now_us() - received_us > LATE_US
+            await self._handle(replace(tick, is_late=tick.is_late or is_old), kind="tick")
         return True
 
     async def _traded(self, mark: TickMark) -> list[OrderRow]:
+        self.now = mark
+        if self.paper is None:
+            return []
         try:
-            return await self.broker.trade(mark)
+            return await self.paper.trade(mark)
         except RedisRefused as error:
             raise fenced(error) from error
 
@@ -202,9 +219,14 @@ class Session:
         """Takes over a tick's price and time. Its place is the engine's to take, when it has
         decided: until then a successor thinks the tick over.
         """
-        self.broker.now = mark
+        self._hold(mark)
         now_us = max(mark.time_us, self.state.time_us)
         self.state = replace(self.state, last_price=mark.price, time_us=now_us)
+
+    def _hold(self, mark: TickMark) -> None:
+        self.now = mark
+        if self.paper is not None:
+            self.paper.now = mark
 
     async def _handle(self, event: Event, *, kind: str, is_durable: bool = False) -> None:
         queue: list[Event] = [event]
@@ -216,8 +238,12 @@ class Session:
                 state, actions, send_by = await self._durable(state, actions, event, kind=kind)
             self.state = state
             for action in actions:
-                if not isinstance(action, Tell):
-                    queue += await self._send(action, send_by=send_by)
+                if isinstance(action, Tell):
+                    continue
+                if self.paper is None:
+                    self.outbox.put_nowait((action, send_by))
+                else:
+                    queue += await self._send(self.paper, action, send_by=send_by)
             if (
                 kind == "answer"
                 and _never_sent_entry(state, event)
@@ -239,6 +265,7 @@ class Session:
                 await self._commit(state, actions, kind=kind)
                 return state, actions, send_by
             except StateFull as error:
+                assert state.entry is not None, "only an entry is refused for want of room"
                 given_up = Answered(state.entry.tag, "place", "rejected", str(error))
                 state, told = step(state, self.day, given_up)
                 actions = [*(a for a in actions if isinstance(a, Tell)), *told]
@@ -255,79 +282,38 @@ class Session:
         await self.journal.commit(state, actions, kind=kind, stop=stop)
         self.counters.commits += 1
 
-    async def _send(self, request: Request, *, send_by: float) -> list[Event]:
-        """Sends a request and returns what it led to, as events."""
+    async def _send(self, paper: PaperBroker, request: Request, *, send_by: float) -> list[Event]:
+        """Sends a request to the paper book and returns what it led to, as events."""
         match request:
             case Place(order):
                 tag, operation = order.tag, "place"
                 # An exit is not held back: fence, tag and book keep a late one single.
                 exit_by = time.monotonic() + SEND_BY_SECONDS
-                call = self.broker.place(
-                    order, send_by=send_by if order.leg == "entry" else exit_by
-                )
+                call = paper.place(order, send_by=send_by if order.leg == "entry" else exit_by)
             case Modify(tag, terms):
                 operation = "modify"
-                call = self.broker.modify(order_of(self.state, tag), terms)
+                call = paper.modify(order_of(self.state, tag), terms)
             case Cancel(tag):
                 operation = "cancel"
-                call = self.broker.cancel(order_of(self.state, tag))
+                call = paper.cancel(order_of(self.state, tag))
         try:
             row = await call
         except BrokerError as error:
-            outcome = _outcome(error)
-            self._count(operation, outcome)
+            outcome: Outcome = "denied" if isinstance(error, DeniedLocally) else "rejected"
+            self.count(operation, outcome)
             answered = Answered(tag, operation, outcome, str(error))
-            if operation == "place" or tag in self.broker.book.orders:
+            if operation == "place" or tag in paper.book.orders:
                 return [answered]
-            return [Seen(_lost_row(order_of(self.state, tag))), answered]
+            return [Seen(lost_row(order_of(self.state, tag))), answered]
         except RedisRefused as error:
             raise fenced(error) from error
-        self._count(operation, "confirmed")
+        self.count(operation, "confirmed")
         return [Seen(row), Answered(tag, operation, "confirmed")]
 
-    def _count(self, operation: Operation, outcome: Outcome) -> None:
+    def count(self, operation: Operation, outcome: Outcome) -> None:
+        """For /metrics: how a request ended."""
         key = (operation, outcome)
         self.counters.requests[key] = self.counters.requests.get(key, 0) + 1
-
-    def _left_open(self) -> list[Event]:
-        """What the book says of every order, and the end of every operation that was in flight.
-
-        A place that the book does not have was never taken: the paper book's script takes no
-        order of an older token once this process holds the fence.
-        """
-        orders = [*([self.state.entry] if self.state.entry else []), *self.state.exits]
-        events: list[Event] = []
-        for order in orders:
-            row = self.broker.book.orders.get(order.tag)
-            if row is not None:
-                events.append(Seen(row.row))
-            if order.working == "place" and row is None:
-                message = "the process stopped before it was sent"
-                events.append(Answered(order.tag, "place", "denied", message))
-            elif row is None and order.is_live:
-                events.append(Seen(_lost_row(order)))
-            elif order.working is not None:
-                outcome: Outcome = "confirmed" if order.working == "place" else "unresolved"
-                events.append(Answered(order.tag, order.working, outcome))
-        return events
-
-
-def _outcome(error: BrokerError) -> Outcome:
-    if isinstance(error, DeniedLocally):
-        return "denied"
-    return "rejected" if isinstance(error, Rejected) else "unresolved"
-
-
-def _lost_row(order: Order) -> OrderRow:
-    """An order that was placed and that the book has no more."""
-    return OrderRow(
-        tag=order.tag,
-        status="CANCELLED",
-        terms=order.terms,
-        filled=order.filled,
-        value=order.value,
-        message="the paper book has lost it",
-    )
 
 
 def _never_sent_entry(state: State, event: Event) -> bool:

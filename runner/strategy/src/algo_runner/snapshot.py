@@ -32,4 +32,5 @@ def read_snapshot(text: str) -> State:
 
 def _order(fields: dict[str, Any]) -> Order:
     fields["terms"] = Terms(**fields["terms"])
+    fields["wanted"] = Terms(**fields["wanted"]) if fields["wanted"] else None
     return Order(**fields)

@@ -1,0 +1,117 @@
+"""Sends a live session's requests, each in a task of its own, so that a broker that does not answer
+holds up neither ticks nor the other leg; answers come back as events.
+"""
+
+import asyncio
+import time
+from typing import Final
+
+from algo_brokers.errors import (
+    BrokerError,
+    DeniedLocally,
+    RateLimited,
+    Rejected,
+    TokenExpired,
+)
+from algo_engine.events import Answered, Cancel, Event, Modify, Outcome, Place, Request, Seen
+from algo_engine.orders import Operation, Order, OrderRow
+from algo_engine.work import order_of
+
+from algo_runner.desk import LiveDesk
+from algo_runner.log import log
+from algo_runner.session import SEND_BY_SECONDS, Session
+
+MAX_PAUSE_SECONDS: Final = 2.0
+"""The longest that an explicit rate limit holds an answer back; an exit cannot wait for more."""
+
+ROW_TRIES: Final = 2
+ROW_PAUSE_SECONDS: Final = 0.25
+
+
+async def deliver(session: Session, desk: LiveDesk) -> None:
+    """Sends what the session decides, for as long as it runs.
+
+    Raises:
+        Fenced: a newer runner has taken over.
+    """
+    async with asyncio.TaskGroup() as calls:
+        while True:
+            request, send_by = await session.outbox.get()
+            calls.create_task(_deliver(session, desk, request, send_by))
+
+
+async def _deliver(session: Session, desk: LiveDesk, request: Request, send_by: float) -> None:
+    try:
+        events = await _carried_out(session, desk, request, send_by)
+    finally:
+        session.outbox.task_done()
+    if isinstance(request, Place):
+        desk.evidence.begin(request.order.tag, time.time_ns() // 1000)
+    for event in events:
+        await session.handle(event, kind="answer")
+
+
+async def _carried_out(
+    session: Session, desk: LiveDesk, request: Request, send_by: float
+) -> list[Event]:
+    order, operation = _order_of(session, request)
+    try:
+        row = await _called(desk, request, order, send_by)
+    except BrokerError as error:
+        outcome = outcome_of(error)
+        session.count(operation, outcome)
+        log("order_request_failed", operation=operation, tag=order.tag, error=str(error))
+        shown = await _row_now(desk, order) if operation != "place" else None
+        if isinstance(error, RateLimited):
+            await asyncio.sleep(min(error.retry_after, MAX_PAUSE_SECONDS))
+        reason = "token_dead" if isinstance(error, TokenExpired) else None
+        answer = Answered(order.tag, operation, outcome, str(error), reason)
+        return [*([Seen(shown)] if shown else []), answer]
+    session.count(operation, "confirmed")
+    seen = [Seen(row)] if operation == "place" else []
+    return [*seen, Answered(order.tag, operation, "confirmed")]
+
+
+async def _called(desk: LiveDesk, request: Request, order: Order, send_by: float) -> OrderRow:
+    match request:
+        case Place():
+            # An exit is not held back: fence, tag and book keep a late one single.
+            exit_by = time.monotonic() + SEND_BY_SECONDS
+            by = send_by if order.leg == "entry" else exit_by
+            return await desk.broker.place(order, send_by=by)
+        case Modify(_, terms):
+            return await desk.broker.modify(order, terms)
+        case Cancel():
+            return await desk.broker.cancel(order)
+
+
+async def _row_now(desk: LiveDesk, order: Order) -> OrderRow | None:
+    """The order as it is after a change that failed or was not answered; None where that cannot be
+    learned now: the change is repeated, which harms nothing.
+    """
+    for _ in range(ROW_TRIES):
+        try:
+            return await desk.broker.order_by_tag(order.tag)
+        except BrokerError as error:
+            log("order_row_unread", tag=order.tag, error=str(error))
+            await asyncio.sleep(ROW_PAUSE_SECONDS)
+    return None
+
+
+def _order_of(session: Session, request: Request) -> tuple[Order, Operation]:
+    match request:
+        case Place(order):
+            return order, "place"
+        case Modify(tag):
+            return order_of(session.state, tag), "modify"
+        case Cancel(tag):
+            return order_of(session.state, tag), "cancel"
+
+
+def outcome_of(error: BrokerError) -> Outcome:
+    """What a failed request means to the engine. A token that is dead and a rate that is over were
+    refused before anything was done: as if never sent.
+    """
+    if isinstance(error, DeniedLocally | TokenExpired | RateLimited):
+        return "denied"
+    return "rejected" if isinstance(error, Rejected) else "unresolved"

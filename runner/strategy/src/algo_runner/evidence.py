@@ -1,0 +1,71 @@
+"""When an order that was sent counts as never taken: good reads of the order book without its tag,
+for long enough (engine.md, invariant 3). Pure; times are the wall clock's, in µs.
+"""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from algo_engine.events import Answered
+from algo_engine.orders import Order
+from algo_engine.state import State
+
+SECOND_US: Final = 1_000_000
+READS: Final = 3
+GIVE_UP_US: Final = 30 * SECOND_US
+"""An entry, and an exit of which less is known, is looked for this long."""
+
+INHERITED_US: Final = 8 * SECOND_US
+"""What a request of an earlier process may still need to arrive: 1 s until sent, 7 s at most."""
+
+
+@dataclass(slots=True)
+class Search:
+    """One order that was sent and that no book has shown yet."""
+
+    since_us: int
+    reads: int = 0
+    first_read_us: int = 0
+    was_up: bool = True
+    """The socket of order updates was connected at every one of these reads."""
+
+
+@dataclass(slots=True)
+class Evidence:
+    """What is known of the orders that nobody has seen."""
+
+    searches: dict[str, Search] = field(default_factory=dict[str, Search])
+
+    def begin(self, tag: str, since_us: int) -> None:
+        """The request for it has ended, in whatever way, at `since_us`."""
+        self.searches.setdefault(tag, Search(since_us))
+
+    def note_book(self, tags: Collection[str], *, started_us: int, is_up: bool) -> None:
+        """A book was read well. What was sent after its reading began need not be in it."""
+        for tag, search in list(self.searches.items()):
+            if tag in tags:
+                del self.searches[tag]
+            elif started_us >= search.since_us:
+                search.reads += 1
+                search.first_read_us = search.first_read_us or started_us
+                search.was_up = search.was_up and is_up
+
+    def verdicts(self, state: State, *, lag_us: int, now_us: int) -> Iterator[Answered]:
+        """The orders that were never taken, as far as anybody can know."""
+        for order in _unseen(state):
+            search = self.searches.get(order.tag)
+            if search is None or search.reads < READS:
+                continue
+            looked_us = now_us - search.since_us
+            is_quick = order.leg == "exit" and search.was_up and looked_us >= lag_us
+            if is_quick or looked_us >= GIVE_UP_US:
+                del self.searches[order.tag]
+                words = (
+                    f"not in {search.reads} reads of the order book in {looked_us // SECOND_US} s"
+                )
+                yield Answered(order.tag, "place", "absent", words)
+
+
+def _unseen(state: State) -> list[Order]:
+    orders = (*state.exits, *([state.entry] if state.entry else []))
+    return [order for order in orders if order.status == "PENDING"]

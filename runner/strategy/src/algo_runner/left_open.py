@@ -1,0 +1,61 @@
+"""What an earlier process left open, settled with the book: events for the engine. Pure."""
+
+from collections.abc import Mapping
+
+from algo_engine.events import Answered, Event, Outcome, Seen
+from algo_engine.orders import Order, OrderRow
+from algo_engine.state import State
+
+
+def left_open_on_paper(state: State, book: Mapping[str, OrderRow]) -> list[Event]:
+    """What the paper book says of every order, and the end of every operation that was in flight.
+
+    A place that the book does not have was never taken: the paper book's script takes no order of
+    an older token once this process holds the fence.
+    """
+    events: list[Event] = []
+    for order in _orders(state):
+        row = book.get(order.tag)
+        if row is not None:
+            events.append(Seen(row))
+        if order.working == "place" and row is None:
+            message = "the process stopped before it was sent"
+            events.append(Answered(order.tag, "place", "denied", message))
+        elif row is None and order.is_live:
+            events.append(Seen(lost_row(order)))
+        elif order.working is not None:
+            outcome: Outcome = "confirmed" if order.working == "place" else "unresolved"
+            events.append(Answered(order.tag, order.working, outcome))
+    return events
+
+
+def left_open_at_broker(state: State, rows: Mapping[str, OrderRow]) -> list[Event]:
+    """What a real broker's book says. A place that it does not show may be on its way still: the
+    evidence of later books ends it. A change in flight counts as unanswered: it is repeated where
+    the row does not show it.
+    """
+    events: list[Event] = []
+    for order in _orders(state):
+        row = rows.get(order.tag)
+        if row is not None:
+            events.append(Seen(row))
+        if order.working in ("modify", "cancel"):
+            message = "the process stopped before it was answered"
+            events.append(Answered(order.tag, order.working, "unresolved", message))
+    return events
+
+
+def lost_row(order: Order) -> OrderRow:
+    """An order that was placed and that the paper book has no more."""
+    return OrderRow(
+        tag=order.tag,
+        status="CANCELLED",
+        terms=order.terms,
+        filled=order.filled,
+        value=order.value,
+        message="the paper book has lost it",
+    )
+
+
+def _orders(state: State) -> list[Order]:
+    return [*([state.entry] if state.entry else []), *state.exits]
