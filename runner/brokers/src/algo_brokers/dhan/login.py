@@ -1,0 +1,101 @@
+"""Logging in at Dhan: client id, PIN and one-time password, without a browser; and renewing.
+
+A token lives 24 hours from its issue. (DhanHQ v2 authentication.)
+"""
+
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from algo_contract.broker_session import BrokerSession
+
+from algo_brokers.dhan.answers import read_answer
+from algo_brokers.dhan.totp import totp
+from algo_brokers.dhan.units import ist_us
+from algo_brokers.errors import (
+    DeniedLocally,
+    Rejected,
+    TokenExpired,
+    Unresolved,
+)
+from algo_brokers.http import Http
+from algo_brokers.wire import Endpoints
+
+TOKEN_LIFE_US: Final = 24 * 3600 * 1_000_000
+
+
+class DhanLogin:
+    """Implements `kinds.Login`."""
+
+    def __init__(self, endpoints: Endpoints) -> None:
+        """Connects nothing."""
+        self._auth: Final = endpoints.login
+        self._api: Final = endpoints.rest
+
+    def url(self, secrets: dict[str, str]) -> str:
+        """Empty: nobody has to open a page."""
+        del secrets
+        return ""
+
+    async def login(
+        self, http: Http, secrets: dict[str, str], *, callback: dict[str, str], now_us: int
+    ) -> BrokerSession:
+        """A new session. See `kinds.Login`."""
+        del callback
+        client_id = secrets["client_id"]
+        try:
+            code = totp(secrets["totp_seed"], at_seconds=now_us // 1_000_000)
+        except ValueError as error:
+            raise Rejected(str(error)) from None
+        query = urlencode({"dhanClientId": client_id, "pin": secrets["pin"], "totp": code})
+        url = f"{self._auth}/app/generateAccessToken?{query}"
+        try:
+            reply = await _asked(http, "POST", url, {"Accept": "application/json"})
+        except TokenExpired as error:
+            raise Rejected(str(error)) from None
+        return _session(reply, client_id=client_id, now_us=now_us)
+
+    async def renew(self, http: Http, session: BrokerSession, *, now_us: int) -> BrokerSession:
+        """The session with a token for another 24 hours; the old one may be void from now on."""
+        headers = {"access-token": session.access_token, "dhanClientId": session.client_id}
+        try:
+            reply = await _asked(http, "GET", f"{self._api}/RenewToken", headers)
+        except Rejected as error:
+            raise TokenExpired(str(error)) from None
+        return _session(reply, client_id=session.client_id, now_us=now_us)
+
+    async def observed_address(self, http: Http, session: BrokerSession) -> str:
+        """The address that Dhan sees us come from."""
+        headers = {"access-token": session.access_token, "client-id": session.client_id}
+        response = await http.read("GET", f"{self._api}/ip/getIP", headers=headers)
+        reply = read_answer(response, is_write=False)
+        return str(reply.get("detectedIP") or "") if isinstance(reply, dict) else ""
+
+
+async def _asked(http: Http, method: str, url: str, headers: dict[str, str]) -> Any:
+    try:
+        return read_answer(await http.write(method, url, headers=headers), is_write=True)
+    except DeniedLocally as error:
+        raise Unresolved(str(error)) from error
+
+
+def _session(reply: Any, *, client_id: str, now_us: int) -> BrokerSession:
+    """The session that a token reply makes."""
+    token = reply.get("accessToken") if isinstance(reply, dict) else None
+    if not isinstance(token, str) or not token:
+        raise Unresolved("Dhan answered the log-in without a token")
+    return BrokerSession(
+        broker="dhan",
+        client_id=client_id,
+        api_key="",
+        access_token=token,
+        issued_us=now_us,
+        expires_us=_expiry_us(reply.get("expiryTime"), now_us=now_us),
+    )
+
+
+def _expiry_us(text: Any, *, now_us: int) -> int:
+    """When the token ends: as told, else 24 hours from now, which is what Dhan documents."""
+    try:
+        return ist_us(str(text))
+    except ValueError:
+        return now_us + TOKEN_LIFE_US

@@ -1,0 +1,83 @@
+"""The socket of order updates, "Live Order Update" in DhanHQ v2: a log-in message, then silence
+until an order changes.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any, Final
+
+from algo_contract.broker_session import BrokerSession
+
+from algo_brokers.dhan.words import pushed_row
+from algo_brokers.instruments import Instrument
+from algo_brokers.wire import Endpoints, GarbledFrame, Said, WireTick
+
+LOGIN_CODE: Final = 42
+
+
+class OrdersWire:
+    """Implements `wire.Wire` without prices."""
+
+    name = "orders"
+    instruments_limit = 0
+    stamps_trades = False
+
+    def __init__(self, endpoints: Endpoints, session: BrokerSession) -> None:
+        """Connects nothing."""
+        self._address: Final = endpoints.orders
+        self._session: Final = session
+
+    def url(self) -> str:
+        """See `wire.Wire`."""
+        return self._address
+
+    def headers(self) -> Mapping[str, str]:
+        """None."""
+        return {}
+
+    def hello(self) -> Sequence[str | bytes]:
+        """The log-in; Dhan does not confirm it."""
+        request = {
+            "MsgCode": LOGIN_CODE,
+            "ClientId": self._session.client_id,
+            "Token": self._session.access_token,
+        }
+        return (json.dumps({"LoginReq": request, "UserType": "SELF"}),)
+
+    def subscribe(self, instruments: Sequence[Instrument]) -> Sequence[str | bytes]:
+        """Nothing: it tells of all orders."""
+        del instruments
+        return ()
+
+    def unsubscribe(self, instruments: Sequence[Instrument]) -> Sequence[str | bytes]:
+        """Nothing."""
+        del instruments
+        return ()
+
+    def key(self, instrument: Instrument) -> int:
+        """The security id; no tick comes here."""
+        return instrument.token
+
+    def ticks(self, frame: bytes) -> list[WireTick]:
+        """None."""
+        del frame
+        return []
+
+    def said(self, frame: bytes | str) -> Said:
+        """See `wire.Wire`. Fills are the order's totals."""
+        try:
+            message: Any = json.loads(frame, parse_float=Decimal)
+        except ValueError:
+            raise GarbledFrame("an order update that is not JSON") from None
+        if not isinstance(message, dict):
+            raise GarbledFrame("an order update that is no object")
+        lower = {str(name).lower(): value for name, value in message.items()}
+        if lower.get("type") != "order_alert":
+            return Said(notices=(f"Dhan sent a message of kind {str(lower.get('type'))[:40]!r}",))
+        try:
+            row = pushed_row(lower["data"])
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            raise GarbledFrame(f"unreadable order update: {type(error).__name__}") from None
+        notices = (row.message,) if row.message and row.status == "OPEN" else ()
+        return Said(orders=(row,), notices=notices)

@@ -1,0 +1,82 @@
+"""Dhan's trades, positions, money and quotes as the port's records."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from algo_brokers.dhan.units import ist_us, paise
+from algo_brokers.dhan.words import EXCHANGES, PRODUCT_NAMES, SEGMENTS
+from algo_brokers.errors import DeniedLocally
+from algo_brokers.instruments import Instrument
+from algo_brokers.port import Funds, Position, Quote, Trade
+
+MAX_QUOTES: Final = 1000
+"""Ids in one call. (DhanHQ v2 market quote.)"""
+
+
+def trade_of(fields: Mapping[str, Any]) -> Trade:
+    """A row of the trade book."""
+    return Trade(
+        order_id=str(fields["orderId"]),
+        exchange=EXCHANGES[fields["exchangeSegment"]],
+        symbol=str(fields["tradingSymbol"]),
+        side="BUY" if fields["transactionType"] == "BUY" else "SELL",
+        quantity=int(fields["tradedQuantity"]),
+        price=paise(fields["tradedPrice"]),
+        time_us=ist_us(str(fields["exchangeTime"])),
+    )
+
+
+def position_of(fields: Mapping[str, Any]) -> Position:
+    """A row of the positions. Products that we do not trade keep Dhan's word."""
+    product = str(fields["productType"])
+    return Position(
+        exchange=EXCHANGES[fields["exchangeSegment"]],
+        symbol=str(fields["tradingSymbol"]),
+        product=PRODUCT_NAMES.get(product, product),
+        quantity=int(fields["netQty"]),
+        bought=int(fields["buyQty"]),
+        sold=int(fields["sellQty"]),
+    )
+
+
+def funds_of(fields: Mapping[str, Any]) -> Funds:
+    """The fund limit; `availabelBalance` is Dhan's own spelling."""
+    return Funds(available=paise(fields["availabelBalance"]), used=paise(fields["utilizedAmount"]))
+
+
+def quote_request(instruments: Sequence[Instrument]) -> dict[str, list[int]]:
+    """Ids by segment.
+
+    Raises:
+        DeniedLocally: more than one call takes.
+    """
+    if len(instruments) > MAX_QUOTES:
+        raise DeniedLocally(f"Dhan quotes {MAX_QUOTES} shares at once, not {len(instruments)}")
+    ids: dict[str, list[int]] = {}
+    for instrument in instruments:
+        ids.setdefault(SEGMENTS[instrument.exchange], []).append(instrument.token)
+    return ids
+
+
+def quotes_of(reply: Mapping[str, Any], instruments: Sequence[Instrument]) -> list[Quote]:
+    """The quotes of those shares that the answer has."""
+    segments: Mapping[str, Any] = reply["data"]
+    found: list[Quote] = []
+    for instrument in instruments:
+        fields = segments.get(SEGMENTS[instrument.exchange], {}).get(str(instrument.token))
+        if fields:
+            found.append(_quote(instrument, fields))
+    return found
+
+
+def _quote(instrument: Instrument, fields: Mapping[str, Any]) -> Quote:
+    traded = str(fields.get("last_trade_time") or "")
+    return Quote(
+        exchange=instrument.exchange,
+        symbol=instrument.symbol,
+        last_price=paise(fields["last_price"]),
+        volume=int(fields.get("volume") or 0),
+        time_us=ist_us(traded) if traded else 0,
+        lower_band=paise(fields.get("lower_circuit_limit")),
+        upper_band=paise(fields.get("upper_circuit_limit")),
+    )

@@ -1,0 +1,259 @@
+"""The broker port over DhanHQ v2's REST routes."""
+
+import datetime as dt
+import json
+from collections.abc import Callable, Sequence
+from typing import Any, Final, TypeVar
+
+from algo_contract.broker_session import BrokerSession
+from algo_engine.orders import TERMINAL, Order, OrderRow, Terms
+
+from algo_brokers.dhan.answers import is_not_found, read_answer
+from algo_brokers.dhan.capabilities import CAPABILITIES
+from algo_brokers.dhan.portfolio import (
+    funds_of,
+    position_of,
+    quote_request,
+    quotes_of,
+    trade_of,
+)
+from algo_brokers.dhan.units import rupees
+from algo_brokers.dhan.words import (
+    EXCHANGES,
+    ORDER_TYPES,
+    PRODUCTS,
+    SEGMENTS,
+    book_row,
+    ended,
+)
+from algo_brokers.errors import BrokerError, DeniedLocally, Rejected, Unresolved
+from algo_brokers.http import Http
+from algo_brokers.instruments import Instrument
+from algo_brokers.kinds import Desk
+from algo_brokers.port import Funds, Position, Quote, Trade
+from algo_brokers.wire import Endpoints
+
+T = TypeVar("T")
+
+
+class DhanBroker:
+    """Implements `port.Broker`."""
+
+    def __init__(
+        self, http: Http, endpoints: Endpoints, session: BrokerSession, desk: Desk | None
+    ) -> None:
+        """Connects nothing yet. Without a desk it only reads."""
+        self._http: Final = http
+        self._root: Final = endpoints.rest
+        self._client_id: Final = session.client_id
+        self._desk: Final = desk
+        self._headers: Final = {
+            "access-token": session.access_token,
+            "client-id": session.client_id,
+            "Content-Type": "application/json",
+            "Accept": "application/json",
+        }
+
+    async def place(self, order: Order, *, send_by: float) -> OrderRow:
+        """Sends a new order. See `port.Orders`.
+
+        Dhan's answer means "received": the row is pending until the book shows it.
+        """
+        desk = self._checked(order.terms)
+        body = {
+            "correlationId": order.tag,
+            "transactionType": order.side,
+            "exchangeSegment": SEGMENTS[desk.instrument.exchange],
+            "productType": PRODUCTS[desk.product],
+            "securityId": str(desk.instrument.token),
+            "afterMarketOrder": False,
+            **_terms_fields(order.terms),
+        }
+        reply = await self._write("POST", "/orders", body, send_by=send_by)
+        if not isinstance(reply, dict) or not reply.get("orderId"):
+            raise Unresolved("Dhan took an order without telling its id")
+        is_refused = ended(reply.get("orderStatus")) == "REJECTED"
+        return OrderRow(
+            tag=order.tag,
+            status="REJECTED" if is_refused else "PENDING",
+            terms=order.terms,
+            broker_id=str(reply["orderId"]),
+        )
+
+    async def modify(self, order: Order, terms: Terms) -> OrderRow:
+        """Changes a live order. See `port.Orders`. The quantity sent is the order's new total."""
+        self._checked(terms)
+        broker_id = await self._broker_id(order)
+        body = {"orderId": broker_id, "legName": "", **_terms_fields(terms)}
+        reply = await self._write("PUT", f"/orders/{broker_id}", body)
+        end = ended(reply.get("orderStatus")) if isinstance(reply, dict) else None
+        if end == "REJECTED":
+            raise Rejected(f"Dhan refused to change order {broker_id}")
+        if end is not None:
+            raise Unresolved(f"order {broker_id} has ended; its book tells how")
+        is_stop = terms.type in ("STOP_LIMIT", "STOP_MARKET")
+        return OrderRow(
+            tag=order.tag,
+            status="TRIGGER_PENDING" if is_stop else "OPEN",
+            terms=terms,
+            filled=order.filled,
+            value=order.value,
+            broker_id=broker_id,
+        )
+
+    async def cancel(self, order: Order) -> OrderRow:
+        """Cancels a live order. See `port.Orders`.
+
+        The answer does not tell what had filled by then, so the row is read afterwards; while that
+        fails the order counts as live.
+        """
+        broker_id = await self._broker_id(order)
+        await self._write("DELETE", f"/orders/{broker_id}", None)
+        try:
+            row = _readable(book_row, _single(await self._read(f"/orders/{broker_id}")))
+        except BrokerError:
+            row = None
+        if row is not None and row.tag == order.tag:
+            return row
+        return OrderRow(
+            tag=order.tag,
+            status="TRIGGER_PENDING" if order.is_stop else "OPEN",
+            terms=order.terms,
+            filled=order.filled,
+            value=order.value,
+            broker_id=broker_id,
+        )
+
+    async def order_by_tag(self, tag: str) -> OrderRow | None:
+        """The order with a tag. See `port.Orders`.
+
+        How Dhan says that it knows no such correlation id is not documented: None is only told
+        when the whole book has been read and does not have it either.
+        """
+        try:
+            row = _readable(book_row, _single(await self._read(f"/orders/external/{tag}")))
+        except BrokerError as error:
+            if not is_not_found(error):
+                raise
+            return _with_tag(await self.orders(), tag)
+        if row.tag != tag:
+            raise Unresolved("Dhan answered with another order than the one asked for")
+        return row
+
+    async def orders(self) -> list[OrderRow]:
+        """Today's order book. See `port.Orders`."""
+        book = _listed(await self._read("/orders"), "order book")
+        book.sort(key=lambda fields: (str(fields.get("createTime")), str(fields.get("orderId"))))
+        return [_readable(book_row, fields) for fields in book]
+
+    async def trades(self) -> list[Trade]:
+        """Today's fills in NSE and BSE shares, oldest first."""
+        book = [_ for _ in _listed(await self._read("/trades"), "trade book") if _is_share(_)]
+        return sorted(
+            (_readable(trade_of, fields) for fields in book), key=lambda trade: trade.time_us
+        )
+
+    async def positions(self) -> list[Position]:
+        """The day's net positions in NSE and BSE shares."""
+        rows = [_ for _ in _listed(await self._read("/positions"), "positions") if _is_share(_)]
+        return [_readable(position_of, fields) for fields in rows]
+
+    async def funds(self) -> Funds:
+        """Money for trading."""
+        return _readable(funds_of, _single(await self._read("/fundlimit")))
+
+    async def quotes(self, instruments: Sequence[Instrument]) -> list[Quote]:
+        """One call for up to 1,000 shares. See `port.Broker`."""
+        if not instruments:
+            return []
+        body = json.dumps(quote_request(instruments)).encode()
+        response = await self._http.read(
+            "POST", f"{self._root}/marketfeed/quote", headers=self._headers, body=body
+        )
+        reply = _single(read_answer(response, is_write=False))
+        return _readable(lambda fields: quotes_of(fields, instruments), reply)
+
+    async def check(self) -> str:
+        """The client id, from the profile."""
+        profile = _single(await self._read("/profile"))
+        return _readable(lambda fields: str(fields["dhanClientId"]), profile)
+
+    async def close(self) -> None:
+        """Closes the connections."""
+        await self._http.close()
+
+    def _checked(self, terms: Terms) -> Desk:
+        desk = self._desk
+        if desk is None:
+            raise DeniedLocally("this connection to Dhan only reads")
+        exchange, most = desk.instrument.exchange, desk.instrument.freeze_quantity
+        CAPABILITIES.check(terms, exchange=exchange, day=dt.date.fromisoformat(desk.trading_day))
+        if most is not None and terms.quantity > most:
+            raise DeniedLocally(f"{terms.quantity} shares are over the freeze quantity of {most}")
+        return desk
+
+    async def _broker_id(self, order: Order) -> str:
+        if order.broker_id:
+            return order.broker_id
+        row = await self.order_by_tag(order.tag)
+        if row is None:
+            raise DeniedLocally(f"Dhan's book does not show order {order.tag} (yet)")
+        return row.broker_id
+
+    async def _read(self, path: str) -> Any:
+        response = await self._http.read("GET", self._root + path, headers=self._headers)
+        return read_answer(response, is_write=False)
+
+    async def _write(
+        self, method: str, path: str, body: dict[str, Any] | None, *, send_by: float | None = None
+    ) -> Any:
+        fields = (
+            b"" if body is None else json.dumps({"dhanClientId": self._client_id, **body}).encode()
+        )
+        response = await self._http.write(
+            method, self._root + path, headers=self._headers, body=fields, send_by=send_by
+        )
+        return read_answer(response, is_write=True)
+
+
+def _terms_fields(terms: Terms) -> dict[str, Any]:
+    return {
+        "orderType": ORDER_TYPES[terms.type],
+        "validity": "DAY",
+        "quantity": terms.quantity,
+        "disclosedQuantity": 0,
+        "price": rupees(terms.price),
+        "triggerPrice": rupees(terms.trigger_price),
+    }
+
+
+def _with_tag(rows: Sequence[OrderRow], tag: str) -> OrderRow | None:
+    """The row with a tag; of several, which must not be, a live one first, then the fullest."""
+    found = [row for row in rows if row.tag == tag]
+    return max(found, key=lambda row: (row.status not in TERMINAL, row.filled), default=None)
+
+
+def _single(reply: Any) -> dict[str, Any]:
+    """The one object of an answer, which some routes wrap in an array."""
+    match reply:
+        case dict() | [dict()]:
+            return reply if isinstance(reply, dict) else reply[0]
+        case _:
+            raise Unresolved("Dhan answered without the object asked for")
+
+
+def _listed(reply: Any, what: str) -> list[dict[str, Any]]:
+    if not isinstance(reply, list) or not all(isinstance(fields, dict) for fields in reply):
+        raise Unresolved(f"Dhan answered without a readable {what}")
+    return reply
+
+
+def _is_share(fields: dict[str, Any]) -> bool:
+    return fields.get("exchangeSegment") in EXCHANGES
+
+
+def _readable(read: Callable[[dict[str, Any]], T], fields: dict[str, Any]) -> T:
+    try:
+        return read(fields)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise Unresolved(f"unreadable row from Dhan: {type(error).__name__}") from None

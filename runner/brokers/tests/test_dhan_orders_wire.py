@@ -1,0 +1,84 @@
+import json
+
+import pytest
+from algo_contract.broker_session import BrokerSession
+from algo_contract.ids import order_tag
+
+from algo_brokers.dhan.endpoints import endpoints
+from algo_brokers.dhan.orders_wire import OrdersWire
+from algo_brokers.instruments import Instrument
+from algo_brokers.wire import GarbledFrame
+
+TAG = order_tag("uid", "2026-01-05", "entry", 1)
+SESSION = BrokerSession(
+    broker="dhan", client_id="11", api_key="", access_token="jwt", issued_us=0, expires_us=1
+)
+WIRE = OrdersWire(endpoints(None, None), SESSION)
+
+DATA = {
+    "orderNo": "77",
+    "status": "Pending",
+    "orderType": "SL",
+    "quantity": 10,
+    "tradedQty": 0,
+    "price": 91.5,
+    "triggerPrice": 93,
+    "correlationId": TAG,
+}
+
+
+def alert(**changes):
+    return json.dumps({"Type": "order_alert", "Data": DATA | changes})
+
+
+def test_hello__is_the_log_in_message():
+    (frame,) = WIRE.hello()
+    assert json.loads(frame) == {
+        "LoginReq": {"MsgCode": 42, "ClientId": "11", "Token": "jwt"},
+        "UserType": "SELF",
+    }
+
+
+def test_said__order_alert__is_the_row():
+    said = WIRE.said(alert())
+    assert [(row.tag, row.status, row.broker_id) for row in said.orders] == [
+        (TAG, "TRIGGER_PENDING", "77")
+    ]
+    assert said.notices == ()
+
+
+def test_said__unknown_state__is_the_row_and_a_notice():
+    said = WIRE.said(alert(status="Odd"))
+    assert said.orders[0].status == "OPEN"
+    assert "'ODD'" in said.notices[0]
+
+
+def test_said__other_kind_of_message__is_a_notice():
+    said = WIRE.said('{"Type": "greeting", "Data": {}}')
+    assert said.orders == ()
+    assert "greeting" in said.notices[0]
+
+
+@pytest.mark.parametrize(
+    "frame",
+    ["", "{", "[]", '{"Type": "order_alert"}', '{"Type": "order_alert", "Data": 5}', b"\xff"],
+)
+def test_said__no_order_update__is_garbled(frame):
+    with pytest.raises(GarbledFrame):
+        WIRE.said(frame)
+
+
+def test_said__fill_without_a_price__is_garbled():
+    with pytest.raises(GarbledFrame):
+        WIRE.said(alert(tradedQty=10, status="Traded"))
+
+
+def test_orders_wire__prices__are_none_of_its_business():
+    share = Instrument(exchange="NSE", symbol="A", token=1, tick_size=5)
+    assert WIRE.instruments_limit == 0
+    assert (WIRE.subscribe([share]), WIRE.unsubscribe([share]), WIRE.ticks(b"x")) == ((), (), [])
+    assert (WIRE.url(), WIRE.headers(), WIRE.key(share)) == (
+        "wss://api-order-update.dhan.co",
+        {},
+        1,
+    )
