@@ -38,7 +38,12 @@ class Said:
 
 
 class GarbledFrame(ValueError):
-    """A frame that cannot be understood; counted and passed over."""
+    """A frame that cannot be understood, or not wholly; counted."""
+
+    def __init__(self, message: str, *, ticks: Sequence[WireTick] = ()) -> None:
+        """`ticks`: the prices in it that were understood; they count."""
+        super().__init__(message)
+        self.ticks = ticks
 
 
 class Wire(Protocol):
