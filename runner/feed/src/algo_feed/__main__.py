@@ -1,15 +1,20 @@
-"""`algo-feed publish`."""
+"""`algo-feed run | publish`. Each loads its own modules only: `run` must stay small."""
 
 import asyncio
 import os
 import signal
 import sys
 import time
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    import socket
 
 USAGE: Final = """\
-usage: algo-feed publish --ticks FILE [--speed N] [--account NAMESPACE/NAME] [--wait-ready N]
+usage: algo-feed run [--secret FOLDER] [--port N]
+       algo-feed publish --ticks FILE [--speed N] [--account NAMESPACE/NAME] [--wait-ready N]
 
+run      the process in an account's feed pod: reads its Secret under /etc/algo
 publish  replay a recorded tick file into redis-ticks; algo-feed publish --help shows all options
 """
 
@@ -19,9 +24,55 @@ def main() -> int:
     arguments = sys.argv[1:]
     if arguments[:1] == ["publish"]:
         return _publish(arguments[1:])
+    if arguments[:1] == ["run"]:
+        return _run(arguments[1:])
     asked = arguments[:1] in (["-h"], ["--help"])
     _ = (sys.stdout if asked else sys.stderr).write(USAGE)
     return 0 if asked else 2
+
+
+def _run(arguments: list[str]) -> int:
+    import socket
+
+    from algo_contract.names import METRICS_PORT, SECRET_FOLDER
+
+    settings = dict(zip(arguments[::2], arguments[1::2], strict=False))
+    port = settings.get("--port", str(METRICS_PORT))
+    if set(settings) - {"--secret", "--port"} or len(arguments) % 2 or not port.isdigit():
+        _ = sys.stderr.write(USAGE)
+        return 2
+    try:
+        listener = socket.create_server(("", int(port)))
+    except (OSError, OverflowError) as error:
+        _ = sys.stderr.write(f"algo-feed: port {port} cannot be listened on: {error}\n")
+        return 2
+    with listener:
+        return _serve(listener, settings.get("--secret", SECRET_FOLDER))
+
+
+def _serve(listener: "socket.socket", folder: str) -> int:
+    from pathlib import Path
+
+    import uvloop
+
+    from algo_feed.errors import FeedError
+    from algo_feed.log import log
+    from algo_feed.run import run
+
+    async def until_stopped() -> None:
+        work = asyncio.ensure_future(run(Path(folder), listener))
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, work.cancel)
+        await work
+
+    try:
+        uvloop.run(until_stopped())
+    except asyncio.CancelledError:
+        log("feed_stopped")
+    except FeedError as error:
+        log("feed_failed", error=str(error))
+        return error.exit_status
+    return 0
 
 
 def _publish(arguments: list[str]) -> int:

@@ -101,10 +101,16 @@ class Connection(asyncio.Protocol):
         if not commands:
             return []
         payload = b"".join([_pack(command) for command in commands])
+        return await self.attempt_packed(payload, len(commands), deadline=deadline)
+
+    async def attempt_packed(
+        self, payload: bytes, count: int, *, deadline: float | None = None
+    ) -> list[Reply]:
+        """As `attempt`, for `count` commands that the caller has packed as the protocol wants."""
         if self._lost is not None or self._transport is None:
             raise RedisUnavailable(f"Redis {self._address}: {self._lost}", in_flight=False)
         loop = asyncio.get_running_loop()
-        batch = _Batch(len(commands), loop.create_future())
+        batch = _Batch(count, loop.create_future())
         self._batches.append(batch)
         self._transport.write(payload)
         seconds = self._deadline if deadline is None else deadline

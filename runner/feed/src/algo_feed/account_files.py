@@ -1,0 +1,96 @@
+"""What the feed pod's Secret holds; the kubelet changes the files in place when the Secret does."""
+
+import asyncio
+from pathlib import Path
+from typing import Final
+
+from algo_contract.assignment import REDIS_FILE, RedisServer, read_redis
+from algo_contract.broker_session import SESSION_FILE, BrokerSession, read_session
+from algo_contract.feed_assignment import FEED_FILE, FeedAssignment, read_feed
+
+from algo_feed.errors import BadInput
+from algo_feed.log import log
+
+
+def load_feed(folder: Path) -> FeedAssignment:
+    """Whose feed this is.
+
+    Raises:
+        BadInput: missing or unreadable.
+    """
+    try:
+        return read_feed(_text(folder / FEED_FILE))
+    except ValueError as error:
+        raise BadInput(f"{folder / FEED_FILE}: {error}") from None
+
+
+def load_redis(folder: Path) -> RedisServer:
+    """The redis-ticks server.
+
+    Raises:
+        BadInput: missing or unreadable.
+    """
+    try:
+        return read_redis(_text(folder / REDIS_FILE))[1]
+    except ValueError as error:
+        raise BadInput(f"{folder / REDIS_FILE}: {error}") from None
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise BadInput(
+            f"{path} cannot be read ({error.strerror}): is the feed's Secret mounted there?"
+        ) from error
+
+
+class SessionFile:
+    """The account's session at the broker, as the newest file has it."""
+
+    def __init__(self, folder: Path, *, every: float) -> None:
+        """Reads at once, and every so many seconds while `watch` runs."""
+        self._path: Final = folder / SESSION_FILE
+        self._every: Final = every
+        self._text = ""
+        self._session: BrokerSession | None = None
+        self._changed = asyncio.Event()
+        self._read()
+
+    async def watch(self) -> None:
+        """Follows the file for ever."""
+        while True:
+            await asyncio.sleep(self._every)
+            if self._read():
+                log("session_read")
+                changed, self._changed = self._changed, asyncio.Event()
+                changed.set()
+
+    async def usable(self, *, refused: BrokerSession | None, seconds: float) -> BrokerSession:
+        """A session: another one than that which the broker refused, or after so many seconds
+        the same once more, for refusals can be wrong.
+        """
+        try:
+            async with asyncio.timeout(seconds if refused is not None else None):
+                while self._session is None or self._session == refused:
+                    _ = await self._changed.wait()
+        except TimeoutError:
+            pass
+        return self._session or await self.usable(refused=None, seconds=seconds)
+
+    def _read(self) -> bool:
+        """Whether there is a new session."""
+        try:
+            text = self._path.read_text(encoding="utf-8")
+        except OSError:
+            return False
+        if text == self._text:
+            return False
+        self._text = text
+        try:
+            session = read_session(text)
+        except ValueError as error:
+            log("session_unreadable", error=str(error))
+            return False
+        is_new, self._session = session != self._session, session
+        return is_new

@@ -1,0 +1,77 @@
+"""Calls to the account's broker with the session in force, and what to do when it refuses."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final, Generic, TypeVar
+
+from algo_brokers.errors import BrokerError, RateLimited, TokenExpired
+from algo_contract.broker_session import BrokerSession
+from algo_redis.reconnect import backoff
+
+from algo_feed.account_files import SessionFile
+from algo_feed.log import log
+from algo_feed.rhythm import Rhythm
+
+_FIRST_PAUSE: Final = 1.0
+_LONGEST_PAUSE: Final = 30.0
+
+Answer = TypeVar("Answer")
+Tool = TypeVar("Tool")
+
+
+class BrokerDesk(Generic[Tool]):
+    """Of one kind of call; a failure of one kind does not hold up the others."""
+
+    def __init__(
+        self,
+        name: str,
+        make: Callable[[BrokerSession], Tool],
+        *,
+        sessions: SessionFile,
+        rhythm: Rhythm,
+    ) -> None:
+        """Asks nothing yet. `make`: what calls go through, for a session; `name`: for the log."""
+        self._name: Final = name
+        self._make: Final = make
+        self._sessions: Final = sessions
+        self._rhythm: Final = rhythm
+        self._made: tuple[BrokerSession, Tool] | None = None
+        self._refused: BrokerSession | None = None
+        self._pauses = backoff(first=_FIRST_PAUSE, longest=_LONGEST_PAUSE)
+        self._failing = ""
+
+    async def ask(self, call: Callable[[Tool], Awaitable[Answer]]) -> Answer | None:
+        """The answer; None when there was none, after a pause that fits the reason.
+
+        With a dead session it waits for another one.
+        """
+        session = await self._sessions.usable(refused=self._refused, seconds=self._rhythm.refused)
+        self._refused = None
+        if self._made is None or self._made[0] != session:
+            self._made = (session, self._make(session))
+        try:
+            answer = await call(self._made[1])
+        except TokenExpired as error:
+            self._refused = session
+            self._say(error)
+            return None
+        except RateLimited as error:
+            self._say(error)
+            await asyncio.sleep(min(max(error.retry_after, next(self._pauses)), _LONGEST_PAUSE))
+            return None
+        except BrokerError as error:
+            self._say(error)
+            await asyncio.sleep(next(self._pauses))
+            return None
+        if self._failing:
+            log("broker_answered", call=self._name)
+            self._failing = ""
+            self._pauses = backoff(first=_FIRST_PAUSE, longest=_LONGEST_PAUSE)
+        return answer
+
+    def _say(self, error: BrokerError) -> None:
+        """Once for each kind of failure: a broker that is down does not fill the log."""
+        kind = type(error).__name__
+        if kind != self._failing:
+            self._failing = kind
+            log("broker_failed", call=self._name, kind=kind, error=str(error))

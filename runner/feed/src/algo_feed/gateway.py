@@ -1,0 +1,182 @@
+"""The feed gateway of one account: its sockets, its streams and its reading, put together."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+from algo_brokers.http import Http
+from algo_brokers.kinds import Kind
+from algo_brokers.port import Broker
+from algo_brokers.wire import Wire, WireTick
+from algo_contract.assignment import RedisServer
+from algo_contract.broker_session import BrokerSession
+from algo_contract.feed_assignment import FeedAssignment
+from algo_engine.orders import OrderRow
+from algo_redis.held import HeldConnection
+
+from algo_feed.account_files import SessionFile
+from algo_feed.broker_desk import BrokerDesk
+from algo_feed.exchange_clock import ExchangeClock, restamped
+from algo_feed.figures import Figures
+from algo_feed.hours import Hours
+from algo_feed.market_wishes import MarketWishes
+from algo_feed.master_load import MasterKeeper
+from algo_feed.order_book import OrderBook
+from algo_feed.quotes import Quotes
+from algo_feed.rhythm import Rhythm
+from algo_feed.tick_lines import TickLines
+from algo_feed.tick_stream import TickStream
+from algo_feed.web_socket import Surroundings, WebSocket
+from algo_feed.wishes import Wishes
+
+READY_SECONDS: Final = 10.0
+"""A feed whose book cannot be read is ready all the same so long after its market socket is up."""
+
+_MARKET: Final = 0
+_ORDERS: Final = 1
+"""Places of the wires: `Kind.wires`."""
+
+
+class Gateway:
+    """Everything of one account; `run` is its life."""
+
+    def __init__(
+        self,
+        assignment: FeedAssignment,
+        *,
+        kind: Kind,
+        http: Http,
+        redis: RedisServer,
+        sessions: SessionFile,
+        wires: Sequence[Wire],
+        rhythm: Rhythm,
+        figures: Figures,
+    ) -> None:
+        """Connects nothing yet. `wires`: those of a first session, for what all have in common."""
+        self.ready: Final = asyncio.Event()
+        self.clock: Final = ExchangeClock(assignment.clock)
+        self._figures: Final = figures
+        self._restamps: Final = wires[_MARKET].stamps_trades and self.clock.is_wall
+        self._last_trades: Final = dict[int, int]()
+        endpoints = kind.endpoints(assignment.base_url, assignment.feed_url)
+        hours = Hours(self.clock, broker=assignment.broker)
+        around = Surroundings(
+            wires=lambda session: kind.wires(endpoints, session),
+            sessions=sessions,
+            listener=self,
+            figures=figures,
+            rhythm=rhythm,
+            market_is_open=hours.is_open,
+            stale_seconds=assignment.feed_stale_seconds,
+            proxy=assignment.egress_proxy,
+        )
+        limits = kind.capabilities.limits
+        self.lines: Final = TickLines(
+            assignment.feed, self.clock, stamps_trades=wires[_MARKET].stamps_trades
+        )
+        control = HeldConnection(redis, name=f"feed-{assignment.feed}-control")
+        told = HeldConnection(redis, name=f"feed-{assignment.feed}-account")
+
+        def read_only(session: BrokerSession) -> Broker:
+            return kind.broker(http, endpoints, session, None)
+
+        def desk(name: str) -> BrokerDesk[Broker]:
+            return BrokerDesk(name, read_only, sessions=sessions, rhythm=rhythm)
+
+        self._master: Final = MasterKeeper(
+            lambda session: kind.download_master(http, endpoints, session),
+            kind.parse_master,
+            desk=BrokerDesk("master", lambda session: session, sessions=sessions, rhythm=rhythm),
+            day=hours.master_day,
+        )
+        self._wishes: Final = MarketWishes(
+            Wishes(control, feed=assignment.feed, unwanted_seconds=rhythm.unwanted),
+            self._master,
+            lines=self.lines,
+            key=wires[_MARKET].key,
+            open_socket=lambda name: WebSocket(name, around, place=_MARKET),
+            sockets=limits.sockets,
+            limit=min(limits.instruments_per_socket, wires[_MARKET].instruments_limit),
+            figures=figures,
+            rhythm=rhythm,
+        )
+        own_socket = WebSocket("orders", around, place=_ORDERS) if len(wires) > _ORDERS else None
+        self._own_orders_socket: Final = own_socket
+        self._book: Final = OrderBook(
+            told,
+            desk("orders"),
+            account_id=assignment.account_id,
+            figures=figures,
+            rhythm=rhythm,
+            least_seconds=1 / limits.reads_per_second,
+            socket_is_up=lambda: self._orders_socket.is_up,
+            changes=hours.orders_change,
+        )
+        self._quotes: Final = Quotes(
+            told,
+            desk("quotes"),
+            account_id=assignment.account_id,
+            figures=figures,
+            rhythm=rhythm,
+            wanted=lambda: self._wishes.known,
+            are_due=hours.orders_change,
+        )
+        self.stream: Final = TickStream(
+            redis,
+            feed=assignment.feed,
+            account_id=assignment.account_id,
+            clock=self.clock,
+            lines=self.lines,
+            figures=figures,
+            rhythm=rhythm,
+            is_alive=lambda: all(socket.is_up for socket in self._wishes.sockets),
+            cleared=self._book.begin_anew,
+        )
+
+    @property
+    def _orders_socket(self) -> WebSocket:
+        return self._own_orders_socket or self._wishes.sockets[0]
+
+    async def run(self) -> None:
+        """Works until it is cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            self._wishes.start(tasks)
+            if self._own_orders_socket is not None:
+                _ = tasks.create_task(self._own_orders_socket.keep())
+            for work in (
+                self.stream.run(),
+                self._master.keep(),
+                self._wishes.follow(tasks),
+                self._book.tell_pushed(),
+                self._book.read_forever(),
+                self._quotes.read_forever(),
+                self._become_ready(),
+            ):
+                _ = tasks.create_task(work)
+
+    def connected(self, name: str) -> None:
+        """A socket was opened: a recording may begin anew, and order updates may be missing."""
+        if name != "orders":
+            self.clock.connected()
+        if name == self._orders_socket.name:
+            self._book.hurry()
+
+    def ticks(self, ticks: list[WireTick], *, received_us: int) -> None:
+        """Prices go to Redis."""
+        if self._restamps:
+            ticks = restamped(ticks, received_us=received_us, last=self._last_trades)
+        self._figures.newest_tick_us = received_us
+        self.stream.offer(ticks, received_us=received_us)
+
+    def orders(self, rows: Sequence[OrderRow]) -> None:
+        """Order rows go to the runners."""
+        self._book.pushed(rows)
+
+    async def _become_ready(self) -> None:
+        _ = await self._wishes.sockets[0].opened.wait()
+        try:
+            async with asyncio.timeout(READY_SECONDS):
+                _ = await self._book.first_read.wait()
+        except TimeoutError:
+            pass
+        self.ready.set()

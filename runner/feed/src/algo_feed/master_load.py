@@ -1,0 +1,135 @@
+"""The broker's instrument master: brought in as a stream, parsed beside the event loop."""
+
+import asyncio
+import codecs
+import datetime as dt
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
+from typing import Final
+
+from algo_brokers.errors import Unresolved
+from algo_brokers.instruments import Instrument, InstrumentMaster
+from algo_contract.broker_session import BrokerSession
+
+from algo_feed.broker_desk import BrokerDesk
+from algo_feed.log import log
+
+PIECE_SECONDS: Final = 30.0
+"""The longest wait for the next piece."""
+CHECK_SECONDS: Final = 5.0
+"""Between two looks at the calendar."""
+
+Parse = Callable[[Iterator[str]], Iterator[Instrument]]
+
+
+class MasterKeeper:
+    """The master in force: brought in at the start, and again for each day."""
+
+    def __init__(
+        self,
+        download: Callable[[BrokerSession], AsyncIterator[bytes]],
+        parse: Parse,
+        *,
+        desk: BrokerDesk[BrokerSession],
+        day: Callable[[], dt.date | None],
+    ) -> None:
+        """Loads nothing yet. `day`: whose master is in force now, None while that is unknown."""
+        self.master: InstrumentMaster | None = None
+        """None until the first is there; an old one stays until its successor is."""
+
+        self._download: Final = download
+        self._parse: Final = parse
+        self._desk: Final = desk
+        self._day: Final = day
+
+    async def keep(self) -> None:
+        """Brings in the master and keeps it the day's, for ever."""
+        held: dt.date | None = None
+        while True:
+            day = self._day()
+            if self.master is None or (held is not None and day != held):
+                loaded = await self._desk.ask(self._load)
+                if loaded is None:
+                    continue
+                self.master = loaded
+                log("master_loaded", shares=len(loaded), day=str(day))
+            held = day
+            await asyncio.sleep(CHECK_SECONDS)
+
+    async def _load(self, session: BrokerSession) -> InstrumentMaster:
+        try:
+            loaded = await load_master(self._download(session), self._parse)
+        except TimeoutError as error:
+            raise Unresolved("the instrument master stopped coming") from error
+        except (LookupError, ValueError) as error:
+            what = f"the instrument master is unreadable: {type(error).__name__}"
+            raise Unresolved(what) from error
+        if not len(loaded):
+            raise Unresolved("the instrument master holds no shares")
+        return loaded
+
+
+async def load_master(pieces: AsyncIterator[bytes], parse: Parse) -> InstrumentMaster:
+    """The master from the pieces of its file. Holds a piece at a time.
+
+    Parsing works in a thread, which asks the event loop for each piece: a hundred thousand rows
+    take a second, and ticks come meanwhile. The thread is a daemon, so that it holds up no end.
+
+    Raises:
+        BrokerError: of the download.
+        TimeoutError: a piece did not come in time.
+    """
+    loop = asyncio.get_running_loop()
+    loaded: asyncio.Future[InstrumentMaster] = loop.create_future()
+
+    def work() -> None:
+        try:
+            master = InstrumentMaster(parse(lines(_pulled(pieces, loop))))
+        except BaseException as error:  # noqa: BLE001 - handed to whoever awaits
+            _hand_over(loop, partial(_fail, loaded, error))
+        else:
+            _hand_over(loop, partial(_finish, loaded, master))
+
+    threading.Thread(target=work, name="master", daemon=True).start()
+    return await loaded
+
+
+def _pulled(pieces: AsyncIterator[bytes], loop: asyncio.AbstractEventLoop) -> Iterator[bytes]:
+    """The pieces, for a thread."""
+
+    async def next_piece() -> bytes | None:
+        return await anext(pieces, None)
+
+    while True:
+        piece = asyncio.run_coroutine_threadsafe(next_piece(), loop).result(PIECE_SECONDS)
+        if piece is None:
+            return
+        yield piece
+
+
+def _hand_over(loop: asyncio.AbstractEventLoop, settle: Callable[[], None]) -> None:
+    if not loop.is_closed():
+        _ = loop.call_soon_threadsafe(settle)
+
+
+def _finish(loaded: "asyncio.Future[InstrumentMaster]", master: InstrumentMaster) -> None:
+    if not loaded.done():
+        loaded.set_result(master)
+
+
+def _fail(loaded: "asyncio.Future[InstrumentMaster]", error: BaseException) -> None:
+    if not loaded.done():
+        loaded.set_exception(error)
+
+
+def lines(pieces: Iterator[bytes]) -> Iterator[str]:
+    """The lines of a text that comes in pieces, without their ends."""
+    decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+    rest = ""
+    for piece in pieces:
+        *whole, rest = (rest + decoder.decode(piece)).split("\n")
+        for line in whole:
+            yield line.removesuffix("\r")
+    if rest := rest + decoder.decode(b"", final=True):
+        yield rest

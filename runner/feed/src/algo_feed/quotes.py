@@ -1,0 +1,104 @@
+"""Quotes of what strategies want, for the moments in which ticks do not come: one batched call
+now and again, into `account:{id}:quotes`.
+"""
+
+import asyncio
+import json
+import time
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from algo_brokers.instruments import Instrument
+from algo_brokers.port import Broker, Quote
+from algo_contract import redis_keys
+from algo_redis.connection import Command
+from algo_redis.errors import RedisError
+from algo_redis.held import HeldConnection
+
+from algo_feed.broker_desk import BrokerDesk
+from algo_feed.figures import Figures
+from algo_feed.log import log
+from algo_feed.rhythm import Rhythm
+
+AT_ONCE: Final = 500
+"""Instruments in one call: Zerodha's limit for full quotes; Dhan takes 1,000."""
+
+
+class Quotes:
+    """One account's hash of quotes."""
+
+    def __init__(
+        self,
+        redis: HeldConnection,
+        desk: BrokerDesk[Broker],
+        *,
+        account_id: str,
+        figures: Figures,
+        rhythm: Rhythm,
+        wanted: Callable[[], Sequence[Instrument]],
+        are_due: Callable[[], bool],
+    ) -> None:
+        """Reads nothing yet. `wanted`: what to quote; `are_due`: whether the hour has prices."""
+        self._redis: Final = redis
+        self._desk: Final = desk
+        self._key: Final = redis_keys.account(account_id, "quotes")
+        self._figures: Final = figures
+        self._rhythm: Final = rhythm
+        self._wanted: Final = wanted
+        self._are_due: Final = are_due
+        self._next = 0
+
+    async def read_forever(self) -> None:
+        """Asks and writes, again and again."""
+        while True:
+            began = time.monotonic()
+            if self._are_due() and (instruments := self._turn()):
+                await self._read(instruments)
+            await asyncio.sleep(max(0.0, began + self._rhythm.quotes - time.monotonic()))
+
+    def _turn(self) -> Sequence[Instrument]:
+        """The instruments whose turn it is: more than one call takes are asked for in turns."""
+        wanted = self._wanted()
+        start = self._next if self._next < len(wanted) else 0
+        self._next = start + AT_ONCE
+        return wanted[start : start + AT_ONCE]
+
+    async def _read(self, instruments: Sequence[Instrument]) -> None:
+        quotes = await self._desk.ask(lambda broker: _quotes(broker, instruments))
+        if quotes is None:
+            return
+        self._figures.quote_reads += 1
+        received_us = time.time_ns() // 1000
+        fields = [
+            word
+            for quote in quotes
+            for word in (f"{quote.exchange}:{quote.symbol}", quote_json(quote, received_us))
+        ]
+        try:
+            known = await self._redis.call("HKEYS", self._key)
+            wanted = {f"{i.exchange}:{i.symbol}" for i in self._wanted()}
+            gone = sorted(set(known) - wanted)
+            commands: list[Command] = [("HSET", self._key, *fields)] if fields else []
+            commands += [("HDEL", self._key, *gone)] if gone else []
+            _ = await (await self._redis.ready()).execute(*commands)
+        except RedisError as error:
+            log("quotes_untold", error=str(error))
+
+
+async def _quotes(broker: Broker, instruments: Sequence[Instrument]) -> list[Quote]:
+    return await broker.quotes(instruments)
+
+
+def quote_json(quote: Quote, received_us: int) -> str:
+    """`price` in paise, `volume` of the day, `t` the exchange's and `r` our time, µs; and the
+    day's price band in paise where the broker tells it.
+    """
+    fields = {
+        "price": quote.last_price,
+        "volume": quote.volume,
+        "t": quote.time_us,
+        "r": received_us,
+    }
+    if quote.upper_band:
+        fields |= {"lower_band": quote.lower_band, "upper_band": quote.upper_band}
+    return json.dumps(fields, separators=(",", ":"))

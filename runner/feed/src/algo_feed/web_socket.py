@@ -1,0 +1,233 @@
+"""One WebSocket of an account, made anew whenever it ends.
+
+What a library's error says may hold the address, and the address holds the token: only an error's
+type and status get into the log.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from algo_brokers.instruments import Instrument
+from algo_brokers.wire import GarbledFrame, Said, Wire, WireTick
+from algo_contract.broker_session import BrokerSession
+from algo_engine.orders import OrderRow
+from algo_redis.reconnect import backoff
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
+
+from algo_feed.account_files import SessionFile
+from algo_feed.figures import Figures
+from algo_feed.log import log
+from algo_feed.rhythm import Rhythm
+from algo_feed.silence import Silence
+
+CONNECT_SECONDS: Final = 10.0
+PING_SECONDS: Final = 15.0
+"""A connection that died without a word is noticed within twice this, out of market hours too."""
+CLOSE_SECONDS: Final = 0.3
+MAX_FRAME_BYTES: Final = 2**20
+"""Zerodha's largest frame, 3,000 full packets, has 558,002."""
+TEND_SECONDS: Final = 0.25
+GOOD_SECONDS: Final = 60.0
+"""A connection that lived so long ends the back-off."""
+_REFUSED: Final = frozenset({401, 403})
+
+
+class Listener(Protocol):
+    """Whom sockets tell what they hear."""
+
+    def connected(self, name: str) -> None:
+        """A socket was opened."""
+        ...
+
+    def ticks(self, ticks: list[WireTick], *, received_us: int) -> None:
+        """Prices; `received_us` by the wall clock."""
+        ...
+
+    def orders(self, rows: Sequence[OrderRow]) -> None:
+        """Order rows, as they were pushed."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What all sockets of an account share."""
+
+    wires: Callable[[BrokerSession], Sequence[Wire]]
+    sessions: SessionFile
+    listener: Listener
+    figures: Figures
+    rhythm: Rhythm
+    market_is_open: Callable[[], bool]
+    stale_seconds: float
+    proxy: str | None = None
+
+
+class WebSocket:
+    """One of the wires of an account, kept open for ever."""
+
+    def __init__(self, name: str, surroundings: Surroundings, *, place: int) -> None:
+        """Opens nothing yet. `place`: of its wire among the account's."""
+        self.name: Final = name
+        self.is_up = False
+        """Connected, and what was wanted then is subscribed."""
+
+        self.opened: Final = asyncio.Event()
+        """It was up once."""
+
+        self.wanted = frozenset[Instrument]()
+        """What to subscribe; set at will, it is followed within a moment."""
+
+        self._around: Final = surroundings
+        self._place: Final = place
+        self._silence: Final = Silence(stale_seconds=surroundings.stale_seconds)
+        self._refused: BrokerSession | None = None
+
+    async def keep(self) -> None:
+        """Connects, listens and reconnects for ever."""
+        rhythm = self._around.rhythm
+        delays = backoff(first=rhythm.first_retry, longest=rhythm.longest_retry)
+        while True:
+            session = await self._around.sessions.usable(
+                refused=self._refused, seconds=rhythm.refused
+            )
+            self._refused = None
+            opened_at = time.monotonic()
+            reason = await self._live(session)
+            log("socket_ended", socket=self.name, reason=reason)
+            self._around.figures.reconnects[self.name] += 1
+            if time.monotonic() - opened_at > GOOD_SECONDS:
+                delays = backoff(first=rhythm.first_retry, longest=rhythm.longest_retry)
+            await asyncio.sleep(next(delays))
+
+    async def _live(self, session: BrokerSession) -> str:
+        """One connection from beginning to end; why it ended."""
+        wire = self._around.wires(session)[self._place]
+        try:
+            async with self._opened(wire) as connection, self._tended(connection, wire):
+                reason = await self._listen(connection, wire, session)
+        except InvalidStatus as error:
+            if error.response.status_code in _REFUSED:
+                self._refused = session
+            return f"refused with status {error.response.status_code}"
+        except ConnectionClosed as error:
+            return f"closed with code {error.rcvd.code}" if error.rcvd else "lost"
+        except (OSError, EOFError, WebSocketException) as error:
+            return f"not reached: {type(error).__name__}"
+        return reason
+
+    @asynccontextmanager
+    async def _opened(self, wire: Wire) -> AsyncGenerator[ClientConnection]:
+        async with _Connect(
+            wire.url(),
+            additional_headers=wire.headers(),
+            proxy=self._around.proxy,
+            compression=None,
+            open_timeout=CONNECT_SECONDS,
+            ping_interval=PING_SECONDS,
+            ping_timeout=PING_SECONDS,
+            close_timeout=CLOSE_SECONDS,
+            max_size=MAX_FRAME_BYTES,
+        ) as connection:
+            for frame in wire.hello():
+                await connection.send(frame)
+            log("socket_opened", socket=self.name)
+            self._around.listener.connected(self.name)
+            yield connection
+
+    @asynccontextmanager
+    async def _tended(self, connection: ClientConnection, wire: Wire) -> AsyncGenerator[None]:
+        """Tends the connection meanwhile; where that fails, the connection ends."""
+
+        def ended(task: asyncio.Task[None]) -> None:
+            if not task.cancelled() and task.exception() is not None:
+                connection.transport.abort()
+
+        tending = asyncio.ensure_future(self._tend(connection, wire))
+        tending.add_done_callback(ended)
+        try:
+            yield
+        finally:
+            self.is_up = False
+            _ = tending.cancel()
+            (result,) = await asyncio.gather(tending, return_exceptions=True)
+            if isinstance(result, Exception) and not isinstance(result, ConnectionClosed):
+                raise result
+
+    async def _tend(self, connection: ClientConnection, wire: Wire) -> None:
+        """Subscribes what is wanted, and gives up a connection that brings no ticks."""
+        subscribed = frozenset[Instrument]()
+        while True:
+            now = time.monotonic()
+            if self.wanted != subscribed:
+                await self._subscribe(connection, wire, subscribed, wanted := self.wanted)
+                subscribed = wanted
+                self._silence.asked(now)
+            self.is_up = True
+            self.opened.set()
+            if not subscribed or not self._around.market_is_open():
+                self._silence.excused(now)
+            elif self._silence.is_too_long(now):
+                self._around.figures.stale += 1
+                log("socket_silent", socket=self.name)
+                connection.transport.abort()
+                return
+            await asyncio.sleep(TEND_SECONDS)
+
+    async def _subscribe(
+        self,
+        connection: ClientConnection,
+        wire: Wire,
+        before: frozenset[Instrument],
+        wanted: frozenset[Instrument],
+    ) -> None:
+        def by_name(instruments: frozenset[Instrument]) -> list[Instrument]:
+            return sorted(instruments, key=lambda i: (i.exchange, i.symbol))
+
+        gone, new = by_name(before - wanted), by_name(wanted - before)
+        frames = [*(wire.unsubscribe(gone) if gone else ()), *(wire.subscribe(new) if new else ())]
+        for frame in frames:
+            await connection.send(frame)
+
+    async def _listen(
+        self, connection: ClientConnection, wire: Wire, session: BrokerSession
+    ) -> str:
+        """Reads until the broker or the network ends it; why."""
+        figures, listener, silence = self._around.figures, self._around.listener, self._silence
+        async for frame in connection:
+            received_us = time.time_ns() // 1000
+            figures.frames += 1
+            try:
+                ticks = wire.ticks(frame) if isinstance(frame, bytes) else []
+                if ticks:
+                    silence.heard(time.monotonic())
+                    listener.ticks(ticks, received_us=received_us)
+                    continue
+                said = wire.said(frame)
+            except GarbledFrame:
+                figures.garbled += 1
+                continue
+            if self._hear(said, session):
+                return "ended by the broker"
+        return "closed"
+
+    def _hear(self, said: Said, session: BrokerSession) -> bool:
+        """Whether the connection is over."""
+        if said.orders:
+            self._around.listener.orders(said.orders)
+        for notice in said.notices:
+            log("broker_said", socket=self.name, notice=notice)
+        if said.needs_login:
+            self._refused = session
+        return said.is_over or said.needs_login
+
+
+class _Connect(connect):
+    """Follows no redirect: the address holds the token."""
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        return exc
