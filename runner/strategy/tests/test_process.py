@@ -3,6 +3,8 @@
 import contextlib
 import json
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -340,3 +342,12 @@ def test_a_strategy_of_its_own_day_only(redis: RedisProcess, tmp_path: Path) -> 
 
     tags = [{o["tag"] for o in paper_orders(redis, day)} for day in (first, second)]
     assert not tags[0] & tags[1]
+
+
+def test_a_paper_runner__carries_nothing_that_only_real_brokers_need() -> None:
+    wanted = "import sys, algo_runner.run, algo_runner.opening; print(*sorted(sys.modules))"
+    loaded = subprocess.run(
+        [sys.executable, "-c", wanted], capture_output=True, text=True, check=True
+    ).stdout.split()
+
+    assert not {"httpcore", "websockets", "algo_brokers.http", "argparse", "pydantic"} & set(loaded)

@@ -1,4 +1,4 @@
-"""`algo-runner run | replay`."""
+"""`algo-runner run | replay | broker-check`."""
 
 import sys
 from typing import TYPE_CHECKING
@@ -8,9 +8,11 @@ if TYPE_CHECKING:
 
 USAGE = """usage: algo-runner run
        algo-runner replay --strategy FILE.yaml --ticks FILE [--json] [--slippage-bps N] [--charges]
+       algo-runner broker-check --broker zerodha|dhan [--symbol EXCHANGE:SYMBOL]
 
-run     the process in a strategy's pod: reads its Secret under /etc/algo
-replay  the same engine on recorded ticks; no cluster, no Redis
+run           the process in a strategy's pod: reads its Secret under /etc/algo
+replay        the same engine on recorded ticks; no cluster, no Redis
+broker-check  logs in at a broker and reads all that trading needs; places nothing
 """
 
 
@@ -23,6 +25,10 @@ def main() -> int:
         from algo_runner.replay import main as replay
 
         return replay(arguments[1:])
+    if arguments[:1] == ["broker-check"]:
+        from algo_runner.broker_check import main as broker_check
+
+        return broker_check(arguments[1:])
     asked = arguments[:1] in (["-h"], ["--help"])
     (sys.stdout if asked else sys.stderr).write(USAGE)
     return 0 if asked else 2
