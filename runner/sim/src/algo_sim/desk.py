@@ -35,6 +35,9 @@ class Desk:
     flush: Flush
     """Hands on what happened at the exchange; set by the world."""
 
+    master_rows: int = 0
+    """How many rows the instrument master has, about."""
+
     registered_ip: str = ""
     """Orders from other addresses are refused; empty: from none."""
 

@@ -1,8 +1,7 @@
 """What a broker's dialect is to the rest: its routes, its error bodies, its sockets."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal, NamedTuple, Protocol
+from typing import Final, Literal, NamedTuple, Protocol
 
 from aiohttp import web
 
@@ -15,12 +14,14 @@ Trouble = Literal[
 ]
 
 
-@dataclass(frozen=True, slots=True)
 class Problem(Exception):
     """A call that is answered with the broker's own error body."""
 
-    trouble: Trouble
-    message: str = ""
+    def __init__(self, trouble: Trouble, message: str = "") -> None:
+        """`message` replaces the broker's usual words."""
+        super().__init__(message or trouble)
+        self.trouble: Final[Trouble] = trouble
+        self.message: Final = message
 
 
 class Shown(NamedTuple):

@@ -15,6 +15,8 @@ DAY_BEGINS: Final = "09:00:00"
 _DAY_US: Final = 86_400_000_000
 _IST_US: Final = 19_800_000_000
 _BEGINS_US: Final = 9 * 3_600_000_000
+_MOST_FILLERS: Final = 4000
+"""Shares that trade on one real exchange or the other; the rest of a master is derivatives."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +54,7 @@ def overview(path: Path) -> Overview:
 
 
 def listings(found: Overview, *, instruments: int) -> Listings:
-    """The file's shares and filler rows, `instruments` in all at least.
+    """The file's shares and filler shares, up to `instruments` in all.
 
     The close of the day before is not in a tick file: the first price stands for it.
     """
@@ -76,7 +78,8 @@ def listings(found: Overview, *, instruments: int) -> Listings:
                 has_closing_auction=in_auction,
             )
         )
-    return Listings([*rows, *fillers(max(instruments - len(rows), 0))])
+    extra = min(max(instruments - len(rows), 0), _MOST_FILLERS)
+    return Listings([*rows, *fillers(extra)])
 
 
 class TickSource:

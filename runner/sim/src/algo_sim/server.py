@@ -39,7 +39,7 @@ def build(settings: Settings) -> tuple[World, Admin]:
     )
     world = World(exchange, TickSource(settings.ticks))
     for name in settings.brokers:
-        _open(world, name, settings.accounts[name])
+        _open(world, name, settings)
     if settings.closing_auction:
         exchange.force_auction(settings.closing_auction)
     return world, Admin(world, speed=settings.speed)
@@ -96,10 +96,11 @@ async def close(world: World, runners: dict[str, web.AppRunner]) -> None:
     _ = await asyncio.gather(*(runner.cleanup() for runner in runners.values()))
 
 
-def _open(world: World, name: str, account: dict[str, Any]) -> None:
+def _open(world: World, name: str, settings: Settings) -> None:
     """An account at a broker and the dialect over it. A dialect's package has LIMITS, order_id
     and open_dialect.
     """
+    account = settings.accounts[name]
     module = import_module(f"algo_sim.{name}")
     book = world.exchange.open_account(
         AccountSettings(
@@ -115,6 +116,7 @@ def _open(world: World, name: str, account: dict[str, Any]) -> None:
         book=book,
         limits=RateLimits({**module.LIMITS, **account.get("limits", {})}),
         flush=world.flush,
+        master_rows=settings.instruments,
         registered_ip=account["registered_ip"],
     )
     world.desks[name] = desk

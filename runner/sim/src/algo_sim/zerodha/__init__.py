@@ -1,0 +1,28 @@
+"""Zerodha's dialect: Kite Connect version 3."""
+
+import datetime as dt
+from typing import Any, Final
+
+from algo_sim.desk import Desk
+from algo_sim.dialect import Dialect
+from algo_sim.limits import DAY, MINUTE, SECOND
+
+LIMITS: Final = {
+    "order": {SECOND: 10, MINUTE: 400, DAY: 5000},
+    "other": {SECOND: 10},
+    "quote": {SECOND: 1},
+    "historical": {SECOND: 3},
+}
+"""Calls by class: seconds → most (developer forum, discussion 52882)."""
+
+
+def order_id(day: dt.date, number: int) -> str:
+    """A 19-digit number, as recent ones are."""
+    return f"1{day:%y%m%d}{number:012d}"
+
+
+def open_dialect(desk: Desk, account: dict[str, Any]) -> Dialect:
+    """The dialect over an account's desk."""
+    from algo_sim.zerodha.kite import Kite
+
+    return Kite(desk, account)

@@ -1,0 +1,65 @@
+"""Zerodha's dialect: REST and ticker over one desk."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from aiohttp import web
+
+from algo_sim.desk import Desk
+from algo_sim.dialect import Problem, Shown
+from algo_sim.orders import Event
+from algo_sim.zerodha.errors import problem_error
+from algo_sim.zerodha.login import Tokens
+from algo_sim.zerodha.market_calls import MarketCalls
+from algo_sim.zerodha.order_calls import OrderCalls
+from algo_sim.zerodha.session_calls import SessionCalls
+from algo_sim.zerodha.stream import Ticker
+
+
+class Kite:
+    """Implements `dialect.Dialect`."""
+
+    def __init__(self, desk: Desk, account: dict[str, Any]) -> None:
+        """Nobody is logged in."""
+        self._tokens: Final = Tokens(account["api_key"], account["api_secret"])
+        if account.get("access_token"):
+            self._tokens.grant(account["access_token"])
+        self._ticker: Final = Ticker(desk, self._tokens, user_id=account["user_id"])
+        self._calls: Final = (
+            SessionCalls(desk, self._tokens, account),
+            OrderCalls(desk, self._tokens, user_id=account["user_id"]),
+            MarketCalls(desk, self._tokens),
+        )
+
+    def routes(self) -> Sequence[web.RouteDef]:
+        """The ticker is at the root, where the vendor's client looks for it."""
+        rest = [route for calls in self._calls for route in calls.routes()]
+        return [*rest, web.get("/", self._ticker.connect)]
+
+    def error(self, problem: Problem) -> web.Response:
+        """Kite's envelope."""
+        return problem_error(problem)
+
+    def wanted(self) -> set[tuple[str, int]]:
+        """What the ticker's clients subscribed to."""
+        return self._ticker.lines.wanted()
+
+    async def show(self, prices: Sequence[Shown]) -> None:
+        """Binary packets."""
+        await self._ticker.show(prices)
+
+    async def tell(self, events: Sequence[Event]) -> None:
+        """Text frames on the same sockets."""
+        await self._ticker.tell(events)
+
+    async def drop_feed(self) -> None:
+        """Closes all sockets."""
+        await self._ticker.lines.close()
+
+    async def close_order_socket(self) -> None:
+        """The same sockets."""
+        await self._ticker.lines.close()
+
+    def expire_tokens(self) -> None:
+        """Live sockets are not cut (forum answers)."""
+        self._tokens.expire()
