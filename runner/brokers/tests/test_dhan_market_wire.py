@@ -146,9 +146,21 @@ def test_float_paise__prices_near_the_limits__come_back(paise):
     assert float_paise(as_sent) == paise
 
 
-def test_float_paise__beyond_what_a_float_tells__is_garbled():
-    with pytest.raises(GarbledFrame):
-        float_paise(float(1 << 19))
+def test_float_paise__beyond_what_a_float_tells__is_no_price():
+    assert float_paise(float(1 << 19)) is None
+
+
+@pytest.mark.parametrize(
+    ("frame", "prices"),
+    [
+        (ticker(94.65) + ticker(-1.0) + ticker(94.7), [9465, 9470]),
+        (ticker(94.65) + full(94.7)[:-1], [9465]),
+    ],
+)
+def test_ticks__frame_garbled_in_part__keeps_the_good_prices(frame, prices):
+    with pytest.raises(GarbledFrame) as caught:
+        wire().ticks(frame)
+    assert [tick.price for tick in caught.value.ticks] == prices
 
 
 def test_url__broker_and_simulator__carry_the_token_quoted():

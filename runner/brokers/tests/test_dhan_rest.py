@@ -416,6 +416,11 @@ async def test_login__expiry_not_told__is_a_day_from_now(dhan, http):
 BAD = {"errorType": "Invalid_Authentication", "errorCode": "DH-901", "errorMessage": "bad"}
 LOGIN_ERRORS = [
     (200, {"status": "error", "message": "Invalid Pin"}, Rejected),
+    (
+        200,
+        {"status": "error", "message": "Token can be generated once every 2 minutes"},
+        RateLimited,
+    ),
     (401, BAD, Rejected),
     (200, {"dhanClientId": "11"}, Unresolved),
     (503, b"", Unresolved),

@@ -13,6 +13,7 @@ from algo_brokers.dhan.totp import totp
 from algo_brokers.dhan.units import ist_us
 from algo_brokers.errors import (
     DeniedLocally,
+    RateLimited,
     Rejected,
     TokenExpired,
     Unresolved,
@@ -21,6 +22,10 @@ from algo_brokers.http import Http
 from algo_brokers.wire import Endpoints
 
 TOKEN_LIFE_US: Final = 24 * 3600 * 1_000_000
+TOO_SOON: Final = "once every"
+"""Of the words with which a second log-in within two minutes is refused, without a code."""
+
+TOO_SOON_SECONDS: Final = 120.0
 
 
 class DhanLogin:
@@ -52,6 +57,10 @@ class DhanLogin:
             reply = await _asked(http, "POST", url, {"Accept": "application/json"})
         except TokenExpired as error:
             raise Rejected(str(error)) from None
+        except Rejected as error:
+            if TOO_SOON in str(error):
+                raise RateLimited(str(error), retry_after=TOO_SOON_SECONDS) from None
+            raise
         return _session(reply, client_id=client_id, now_us=now_us)
 
     async def renew(self, http: Http, session: BrokerSession, *, now_us: int) -> BrokerSession:

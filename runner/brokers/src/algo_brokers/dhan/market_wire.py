@@ -44,6 +44,7 @@ _SIZES: Final = {
     FULL: 162,
     DISCONNECT: 10,
 }
+_PRICED: Final = frozenset({TICKER, QUOTE, FULL})
 _REASONS: Final = {
     805: "too many sockets of this account",
     806: "the account has no data plan",
@@ -121,17 +122,22 @@ class MarketWire:
     def ticks(self, frame: bytes) -> list[WireTick]:
         """See `wire.Wire`. The packet's seconds are those of the last trade."""
         found: list[WireTick] = []
-        for code, key, start in _packets(frame):
-            if code in (FULL, QUOTE):
-                rupees, quantity, seconds, _, volume = _TRADED.unpack_from(frame, start + 8)
-            elif code == TICKER:
-                rupees, seconds = _LAST.unpack_from(frame, start + 8)
-                quantity = volume = 0
-            else:
-                continue
-            found.append(
-                WireTick(key, float_paise(rupees), quantity, volume, self._time_us(seconds))
-            )
+        trouble = ""
+        try:
+            for code, key, start in _packets(frame):
+                if code not in _PRICED:
+                    continue
+                rupees, quantity, seconds, volume = _traded(frame, code, start + _HEADER.size)
+                price = float_paise(rupees)
+                if price is None:
+                    trouble = "a packet without a price"
+                else:
+                    time_us = self._time_us(seconds)
+                    found.append(WireTick(key, price, quantity, volume, time_us))
+        except GarbledFrame as error:
+            trouble = str(error)
+        if trouble:
+            raise GarbledFrame(trouble, ticks=found)
         return found
 
     def said(self, frame: bytes | str) -> Said:
@@ -159,17 +165,22 @@ class MarketWire:
         return seconds * 1_000_000
 
 
-def float_paise(rupees: float) -> int:
-    """A price as it came, in paise.
-
-    Raises:
-        GarbledFrame: no price: not a number, negative or beyond all prices.
-    """
+def float_paise(rupees: float) -> int | None:
+    """A price as it came, in paise; None for no price: not a number, negative or beyond all."""
     if 0 <= rupees < EXACT_RUPEES:
         return int(rupees * 100 + 0.5)
     if EXACT_RUPEES <= rupees < MAX_RUPEES:
         return int(rupees * 20 + 0.5) * 5
-    raise GarbledFrame("a packet without a price")
+    return None
+
+
+def _traded(frame: bytes, code: int, start: int) -> tuple[float, int, int, int]:
+    """Price, quantity, time and volume of a packet; a ticker has neither quantity nor volume."""
+    if code == TICKER:
+        rupees, seconds = _LAST.unpack_from(frame, start)
+        return rupees, 0, seconds, 0
+    rupees, quantity, seconds, _, volume = _TRADED.unpack_from(frame, start)
+    return rupees, quantity, seconds, volume
 
 
 def _packets(frame: bytes) -> Iterator[tuple[int, int, int]]:
