@@ -1,0 +1,91 @@
+"""Zerodha's instrument master: about 100,000 lines of CSV each morning, of which shares are kept.
+
+Freeze quantities are not in it.
+"""
+
+import csv
+from collections.abc import AsyncIterator, Iterator
+from decimal import Decimal, InvalidOperation
+from typing import Final
+
+from algo_contract.broker_session import BrokerSession
+
+from algo_brokers.http import Http
+from algo_brokers.instruments import Instrument
+from algo_brokers.wire import Endpoints
+from algo_brokers.zerodha.answers import refusal
+from algo_brokers.zerodha.endpoints import headers
+from algo_brokers.zerodha.words import EXCHANGES
+
+COLUMNS: Final = (
+    "instrument_token",
+    "tradingsymbol",
+    "tick_size",
+    "lot_size",
+    "instrument_type",
+    "segment",
+    "exchange",
+)
+MAX_TICK: Final = 1_000_000
+"""Paise; the largest step there is counts 500."""
+
+
+def download_master(
+    http: Http, endpoints: Endpoints, session: BrokerSession
+) -> AsyncIterator[bytes]:
+    """The file as it comes, in pieces, unpacked. Errors as `Http.download`."""
+    return http.download(endpoints.master, headers=headers(session), refusal=refusal)
+
+
+def parse_master(lines: Iterator[str]) -> Iterator[Instrument]:
+    """The shares of NSE and BSE: indices, which are of type EQ too, have a segment of their own. A
+    file whose first line is not the master's has none.
+    """
+    rows = _rows(lines)
+    names = next(rows, [])
+    if not set(COLUMNS) <= set(names):
+        return
+    places = [names.index(name) for name in COLUMNS]
+    for row in rows:
+        if len(row) != len(names):
+            continue
+        token, symbol, tick, lot, kind, segment, exchange = (row[place] for place in places)
+        if kind == "EQ" and segment == exchange and exchange in EXCHANGES and symbol:
+            try:
+                yield Instrument(
+                    exchange=exchange,
+                    symbol=symbol,
+                    token=_positive(token),
+                    tick_size=_tick(tick),
+                    lot_size=_positive(lot),
+                )
+            except ValueError:
+                continue
+
+
+def _rows(lines: Iterator[str]) -> Iterator[list[str]]:
+    reader = csv.reader(lines)
+    while True:
+        try:
+            yield next(reader)
+        except StopIteration:
+            return
+        except csv.Error:
+            continue
+
+
+def _positive(digits: str) -> int:
+    if not (digits.isascii() and digits.isdecimal() and len(digits) <= 10 and int(digits)):
+        raise ValueError("no positive number")
+    return int(digits)
+
+
+def _tick(rupees: str) -> int:
+    try:
+        paise = Decimal(rupees) * 100
+        fits = 0 < paise <= MAX_TICK and paise == int(paise)
+    except InvalidOperation:
+        fits, paise = False, Decimal(0)
+    if not fits:
+        raise ValueError("no step in paise")
+    return int(paise)
