@@ -1,0 +1,148 @@
+"""Logs in at a broker with the account's own addresses and proxy; what goes wrong is said without a
+secret.
+"""
+
+import ipaddress
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlsplit
+
+import structlog
+from algo_brokers.errors import AddressRefused, BrokerError, RateLimited, Rejected, TokenExpired
+from algo_brokers.http import Http
+from algo_brokers.kinds import Login, kind
+from algo_contract.broker_session import BrokerSession
+
+from algo_login.facts import Account
+
+log = structlog.get_logger(__name__)
+
+_ADDRESS_LIMIT: Final = 64
+_HIDDEN_FROM: Final = 4
+"""Secrets shorter than this cannot be told from ordinary words."""
+
+
+class Refused(Exception):
+    """The broker does not take these secrets; the same ones must not be tried again."""
+
+
+class TryLater(Exception):
+    """No answer, or not now; the same may be tried again."""
+
+    def __init__(self, sentence: str, *, after_seconds: float = 0.0) -> None:
+        """`after_seconds`: what the broker itself asks for."""
+        super().__init__(sentence)
+        self.after_seconds = after_seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """One account's way to its broker, open for as long as a pass lasts."""
+
+    login: Login
+    http: Http
+    broker: str
+
+    async def log_in(
+        self, secrets: dict[str, str], callback: dict[str, str], *, now_us: int
+    ) -> BrokerSession:
+        """A new session.
+
+        Raises:
+            Refused: by the broker.
+            TryLater: it could not be asked.
+        """
+        hidden = (*secrets.values(), *callback.values())
+        try:
+            return await self.login.login(self.http, secrets, callback=callback, now_us=now_us)
+        except AddressRefused as error:
+            raise TryLater(_clean(error, hidden)) from None
+        except Rejected as error:
+            raise Refused(_clean(error, hidden)) from None
+        except RateLimited as error:
+            raise TryLater(_clean(error, hidden), after_seconds=error.retry_after) from None
+        except BrokerError as error:
+            raise TryLater(_clean(error, hidden)) from None
+
+    async def renew(self, held: BrokerSession, *, now_us: int) -> BrokerSession | None:
+        """The session, good for longer; None where only a new log-in helps.
+
+        Raises:
+            TryLater: the broker could not be asked.
+        """
+        hidden = (held.access_token, held.api_key)
+        try:
+            return await self.login.renew(self.http, held, now_us=now_us)
+        except AddressRefused as error:
+            raise TryLater(_clean(error, hidden)) from None
+        except (Rejected, TokenExpired):
+            return None
+        except RateLimited as error:
+            raise TryLater(_clean(error, hidden), after_seconds=error.retry_after) from None
+        except BrokerError as error:
+            raise TryLater(_clean(error, hidden)) from None
+
+    async def observed_address(self, session: BrokerSession | None, *, echo_url: str) -> str:
+        """The address that the broker, or else the platform's echo, sees us come from; empty where
+        neither tells.
+        """
+        try:
+            if session is not None:
+                told = await self.login.observed_address(self.http, session)
+                if told:
+                    return _address(told)
+            if not echo_url:
+                return ""
+            answer = await self.http.read("GET", echo_url, headers={})
+        except BrokerError as error:
+            log.info("address_not_observed", broker=self.broker, error=type(error).__name__)
+            return ""
+        return _address(answer.body[:_ADDRESS_LIMIT].decode("ascii", "replace"))
+
+
+@asynccontextmanager
+async def door(account: Account) -> AsyncGenerator[Door]:
+    """Opens the way; nothing is connected before something is asked.
+
+    Raises:
+        TryLater: the account's proxy is no address to go through.
+    """
+    known = kind(account.broker)
+    login = known.login(known.endpoints(account.base_url or None, account.feed_url or None))
+    try:
+        http = Http(proxy=account.egress_proxy or None)
+    except BrokerError as error:
+        raise TryLater(_clean(error, ())) from None
+    try:
+        yield Door(login, http, account.broker)
+    finally:
+        await http.close()
+
+
+def login_url(account: Account, secrets: dict[str, str]) -> str:
+    """Where a person logs in; empty where the broker needs none."""
+    known = kind(account.broker)
+    endpoints = known.endpoints(account.base_url or None, account.feed_url or None)
+    return known.login(endpoints).url(secrets)
+
+
+def host_of(url: str) -> str:
+    """For logs: a URL's host alone."""
+    return urlsplit(url).hostname or ""
+
+
+def _clean(error: BrokerError, hidden: Iterable[str]) -> str:
+    text = " ".join(str(error).split())[:300] or type(error).__name__
+    for secret in sorted(hidden, key=len, reverse=True):
+        if len(secret) >= _HIDDEN_FROM:
+            text = text.replace(secret, "***")
+    return text
+
+
+def _address(text: str) -> str:
+    try:
+        return str(ipaddress.ip_address(text.strip()))
+    except ValueError:
+        return ""

@@ -1,0 +1,123 @@
+"""From a BrokerAccount's JSON to facts. Pure; opens nothing."""
+
+from dataclasses import dataclass
+from typing import Any, Final, Literal, cast
+from urllib.parse import urlsplit
+
+from algo_contract import names
+from algo_contract.envelope.layout import EnvelopeRefused, record_id_of
+
+from algo_login.notes import NOTE, Notes, read_notes
+from algo_login.times import from_timestamp
+
+LOGIN_REQUESTED: Final = f"{names.GROUP}/login-requested"
+"""Annotation with a time (RFC 3339): a session older than that is not good any more, whatever its
+end. People set it, and whoever sees a broker refuse a token."""
+
+UNREADABLE: Final = "unreadable"
+"""In the place of a record id, where the text is no envelope."""
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """What is known of an account without opening anything."""
+
+    namespace: str
+    name: str
+    uid: str
+    version: str
+    generation: int
+    broker: str
+    clock: Literal["Wall", "Feed"]
+    base_url: str
+    feed_url: str
+    egress_proxy: str
+    sealed_login: str
+    sealed_session: str
+    sealed_callback: str
+    requested_us: int
+    is_leaving: bool
+    notes: Notes
+    status: Json
+
+    @property
+    def login_id(self) -> str:
+        """The log-in's record id; empty without one."""
+        return _record_id(self.sealed_login)
+
+    @property
+    def session_id(self) -> str:
+        """The session's."""
+        return _record_id(self.sealed_session)
+
+    @property
+    def callback_id(self) -> str:
+        """The browser log-in's."""
+        return _record_id(self.sealed_callback)
+
+    @property
+    def is_simulated(self) -> bool:
+        """Whether it is not the broker's own address: recorded days know no wall clock."""
+        return bool(self.base_url) or self.clock == "Feed"
+
+
+def read_account(body: Json) -> Account:
+    """The account in an object of the API server."""
+    meta: Json = body["metadata"]
+    spec: Json = body.get("spec") or {}
+    annotations: Json = meta.get("annotations") or {}
+    return Account(
+        namespace=meta["namespace"],
+        name=meta["name"],
+        uid=meta["uid"],
+        version=meta["resourceVersion"],
+        generation=int(meta.get("generation", 1)),
+        broker=str(spec.get("broker", "")),
+        clock=cast("Literal['Wall', 'Feed']", spec.get("clock") or "Wall"),
+        base_url=str(spec.get("baseUrl") or ""),
+        feed_url=str(spec.get("feedUrl") or ""),
+        egress_proxy=str(spec.get("egressProxy") or ""),
+        sealed_login=str(spec.get("sealedLogin") or ""),
+        sealed_session=str(spec.get("sealedSession") or ""),
+        sealed_callback=str(spec.get("sealedCallback") or ""),
+        requested_us=_time(str(annotations.get(LOGIN_REQUESTED) or "")),
+        is_leaving="deletionTimestamp" in meta,
+        notes=read_notes(str(annotations.get(NOTE) or "")),
+        status=body.get("status") or {},
+    )
+
+
+def wrong_address(account: Account, allowed: frozenset[str]) -> str:
+    """What is wrong with the account's own addresses, in a sentence; empty: nothing."""
+    for field, url in (("baseUrl", account.base_url), ("feedUrl", account.feed_url)):
+        if url and not _is_allowed(url, allowed):
+            return (
+                f"{field} names a host that the platform does not allow, so nothing is sent there. "
+                "An administrator may add it to brokerUrlAllowlist."
+            )
+    return ""
+
+
+def _is_allowed(url: str, allowed: frozenset[str]) -> bool:
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        return False
+    return "@" not in parts.netloc and (host in allowed or f"{host}:{port}" in allowed)
+
+
+def _record_id(text: str) -> str:
+    try:
+        return record_id_of(text) if text else ""
+    except EnvelopeRefused:
+        return UNREADABLE
+
+
+def _time(text: str) -> int:
+    try:
+        return from_timestamp(text) if text else 0
+    except ValueError:
+        return 0

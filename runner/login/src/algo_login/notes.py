@@ -1,0 +1,66 @@
+"""What the worker must not forget when it restarts: a note on the BrokerAccount, without secrets.
+
+It is written in the same patch as the session, so the two never disagree. A refused log-in is in
+it because brokers lock accounts whose PIN is wrong too often: no restart may try it again.
+"""
+
+import json
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Final
+
+from algo_contract import names
+
+NOTE: Final = f"{names.GROUP}/log-in"
+"""The annotation."""
+
+_SENTENCE_LIMIT: Final = 400
+_LATEST_US: Final = 2**53
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notes:
+    """Envelopes are named by their record id, so that re-wrapping changes nothing."""
+
+    login: str = ""
+    """The log-in that the session was made with."""
+
+    session: str = ""
+    """The session's envelope."""
+
+    issued_us: int = 0
+    expires_us: int = 0
+    observed_ip: str = ""
+    """The address the broker sees us come from."""
+
+    used_callback: str = ""
+    """The newest browser log-in that was tried: each is tried once."""
+
+    refused_login: str = ""
+    """The log-in that the broker refused: not tried again."""
+
+    refusal: str = ""
+    """Its words."""
+
+    def refused(self, login: str, sentence: str) -> "Notes":
+        """With a refused log-in."""
+        return replace(self, refused_login=login, refusal=sentence[:_SENTENCE_LIMIT])
+
+
+def notes_text(notes: Notes) -> str:
+    """As the annotation holds it: what is empty is left out."""
+    told = {name: value for name, value in asdict(notes).items() if value}
+    return json.dumps(told, separators=(",", ":"), sort_keys=True)
+
+
+def read_notes(text: str) -> Notes:
+    """The notes; what nobody can read is nothing."""
+    try:
+        fields: dict[str, Any] = json.loads(text)
+        notes = Notes(**fields)
+    except (TypeError, ValueError, RecursionError):
+        return Notes()
+    blank = Notes()
+    is_sound = all(
+        type(getattr(notes, name)) is type(getattr(blank, name)) for name in Notes.__slots__
+    ) and all(0 <= time_us < _LATEST_US for time_us in (notes.issued_us, notes.expires_us))
+    return notes if is_sound else blank

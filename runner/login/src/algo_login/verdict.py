@@ -1,0 +1,159 @@
+"""What people read: the condition LoggedIn and the status fields beside it. Pure."""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from algo_contract import names
+from algo_contract.sessions import ist_datetime
+
+from algo_login.facts import UNREADABLE, Account, Json
+from algo_login.plan import Plan, is_alive
+from algo_login.times import timestamp
+
+CONDITION: Final = "LoggedIn"
+
+Reason = Literal[
+    "LoggedIn",
+    "LoginNeeded",
+    "LoginRefused",
+    "LoginUnreachable",
+    "EnvelopeUnreadable",
+    "AddressNotAllowed",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The condition's reason and sentence; its status follows from the reason."""
+
+    reason: Reason
+    message: str
+
+
+def verdict(account: Account, plan: Plan, *, now_us: int) -> Verdict:
+    """How a log-in stands when nothing went wrong in this pass."""
+    if is_alive(account, now_us=now_us) and plan.wait != "login":
+        until = _moment(account.notes.expires_us)
+        if plan.wait == "refused":
+            return Verdict("LoggedIn", f"The session lives until {until}. {_refused(account)}")
+        return Verdict("LoggedIn", f"Logged in to {account.broker}; the session ends on {until}.")
+    match plan.wait:
+        case "login":
+            return _no_login(account)
+        case "refused":
+            return Verdict("LoginRefused", _refused(account))
+        case "callback":
+            return _browser_needed(account)
+        case "" if plan.next_us:
+            return Verdict(
+                "LoginNeeded",
+                "The session has ended. Nothing needs to be done: the next log-in is due on "
+                f"{_moment(plan.next_us)}.",
+            )
+        case _:
+            return Verdict("LoginNeeded", f"Logging in to {account.broker}.")
+
+
+def unreadable(field: str, account: Account) -> Verdict:
+    """An envelope that cannot be opened or does not hold what it should."""
+    return Verdict(
+        "EnvelopeUnreadable",
+        f"spec.{field} cannot be read: it was sealed for another account, namespace or broker or "
+        "with a key that the platform no longer has, or it was changed. Seal it again with "
+        f"algo-seal for the account {account.name} and the namespace's present UID.",
+    )
+
+
+def unreachable(account: Account, sentence: str) -> Verdict:
+    """A broker that could not be asked, and no session."""
+    return Verdict(
+        "LoginUnreachable",
+        f"{account.broker} could not be asked: {_sentence(sentence)} It is tried again by itself.",
+    )
+
+
+def status_body(account: Account, told: Verdict, *, login_url: str, now_us: int) -> Json:
+    """All of the status that is ours."""
+    notes = account.notes
+    has_session = bool(account.session_id) and account.session_id == notes.session
+    fields: Json = {
+        "tokenExpiresAt": timestamp(notes.expires_us) if has_session else None,
+        "lastLogin": timestamp(notes.issued_us) if notes.issued_us else None,
+        "loginURL": login_url or None,
+        "observedIP": notes.observed_ip or None,
+    }
+    return {name: value for name, value in fields.items() if value is not None} | {
+        "conditions": [_condition(account, told, now_us)]
+    }
+
+
+def is_told(account: Account, body: Json) -> bool:
+    """Whether the account's status says it already."""
+    ours = ("tokenExpiresAt", "lastLogin", "loginURL", "observedIP")
+    return all(account.status.get(name) == body.get(name) for name in ours) and [
+        *body["conditions"]
+    ] == [row for row in _rows(account) if row.get("type") == CONDITION]
+
+
+def apply_body(account: Account, status: Json) -> Json:
+    """For a server-side apply of the status; an account of the same name made anew is refused."""
+    return {
+        "apiVersion": names.API_VERSION,
+        "kind": names.ACCOUNT_KIND,
+        "metadata": {"name": account.name, "namespace": account.namespace, "uid": account.uid},
+        "status": status,
+    }
+
+
+def _condition(account: Account, told: Verdict, now_us: int) -> Json:
+    old = next((row for row in _rows(account) if row.get("type") == CONDITION), None)
+    is_true = "True" if told.reason == "LoggedIn" else "False"
+    stays = old is not None and old.get("status") == is_true
+    return {
+        "type": CONDITION,
+        "status": is_true,
+        "reason": told.reason,
+        "message": told.message[:1024],
+        "lastTransitionTime": old["lastTransitionTime"] if old and stays else timestamp(now_us),
+        "observedGeneration": account.generation,
+    }
+
+
+def _rows(account: Account) -> list[Json]:
+    return account.status.get("conditions") or []
+
+
+def _no_login(account: Account) -> Verdict:
+    if account.login_id == UNREADABLE:
+        return unreadable("sealedLogin", account)
+    return Verdict(
+        "LoginNeeded",
+        f"Seal the log-in secrets of {account.broker} with algo-seal login and put the envelope "
+        "into spec.sealedLogin.",
+    )
+
+
+def _browser_needed(account: Account) -> Verdict:
+    how = (
+        "Open status.loginURL in a browser on the morning of a trading day, log in, seal the "
+        "address it ends at with algo-seal callback and put the envelope into spec.sealedCallback."
+    )
+    if account.notes.refusal:
+        return Verdict("LoginRefused", f"{_sentence(account.notes.refusal)} {how}")
+    return Verdict("LoginNeeded", f"{account.broker} wants a person to log in. {how}")
+
+
+def _refused(account: Account) -> str:
+    return (
+        f"{account.broker} refused the log-in: {_sentence(account.notes.refusal)} It is not tried "
+        "again with the same secrets, because brokers lock accounts: seal the right ones into "
+        "spec.sealedLogin (also when they were right and the broker has let you in again)."
+    )
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "!", "?")) else text + "."
+
+
+def _moment(time_us: int) -> str:
+    return ist_datetime(time_us).strftime("%a %d %b %Y at %H:%M (IST)")

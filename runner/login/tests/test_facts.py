@@ -1,0 +1,113 @@
+"""Accounts, notes and settings: odd input is read as nothing, or refused in words."""
+
+from pathlib import Path
+
+import pytest
+from algo_login.errors import Misconfigured
+from algo_login.facts import LOGIN_REQUESTED, UNREADABLE, read_account, wrong_address
+from algo_login.notes import NOTE, Notes, notes_text, read_notes
+from algo_login.settings import read_settings
+from hypothesis import given
+from hypothesis import strategies as st
+from login_accounts import account
+
+META = {"namespace": "a", "name": "b", "uid": "u", "resourceVersion": "7"}
+
+
+def test_account__bare__is_read():
+    mine = read_account({"metadata": META})
+
+    assert (mine.broker, mine.clock, mine.login_id, mine.notes) == ("", "Wall", "", Notes())
+
+
+def test_account__what_no_one_can_read__is_named_so():
+    annotations = {NOTE: "[1]", LOGIN_REQUESTED: "yesterday"}
+    mine = read_account(
+        {"metadata": META | {"annotations": annotations}, "spec": {"sealedLogin": "x"}}
+    )
+
+    assert (mine.login_id, mine.notes, mine.requested_us) == (UNREADABLE, Notes(), 0)
+
+
+@pytest.mark.parametrize(
+    ("url", "is_allowed"),
+    [
+        ("http://sim.algo-sim.svc:8085", True),
+        ("http://sim.algo-sim.svc:8086", False),
+        ("http://open.example:1", True),
+        ("https://open.example/kite", True),
+        ("http://sim.algo-sim.svc:8085@evil.example", False),
+        ("http://open.example@evil.example", False),
+        ("http://user:word@open.example", False),
+        ("http://evil.example#open.example", False),
+        ("http://open.example:99999", False),
+        ("http://[::1", False),
+    ],
+)
+def test_addresses__not_on_the_list__are_refused(url, is_allowed):
+    allowed = frozenset({"sim.algo-sim.svc:8085", "open.example"})
+
+    for field in ("base_url", "feed_url"):
+        wrong = wrong_address(account(**{field: url}), allowed)
+        assert (wrong == "") == is_allowed
+        assert "word" not in wrong
+    assert wrong_address(account(), frozenset()) == ""
+
+
+@given(
+    st.builds(
+        Notes,
+        login=st.text(max_size=16),
+        issued_us=st.integers(0, 2**53 - 1),
+        refusal=st.text(max_size=99),
+    )
+)
+def test_notes__written__read_back(notes):
+    assert read_notes(notes_text(notes)) == notes
+
+
+@given(st.text(max_size=99))
+def test_notes__anything__is_notes(text):
+    assert isinstance(read_notes(text), Notes)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"issued_us":"1"}',
+        '{"issued_us":true}',
+        '{"expires_us":-1}',
+        '{"expires_us":99999999999999999999}',
+        '{"login":1}',
+        '{"more":""}',
+        "[" * 99999,
+    ],
+)
+def test_notes__of_the_wrong_shape__are_none(text):
+    assert read_notes(text) == Notes()
+
+
+def test_settings__defaults__in_a_pod():
+    settings = read_settings({"KUBERNETES_SERVICE_HOST": "fd00::1", "ALGO_LOGIN_HTTP_PORT": "9"})
+
+    assert settings.api_server == "https://[fd00::1]:443"
+    assert (settings.http_port, settings.keys) == (9, Path("/etc/algo-keys/login"))
+
+
+def test_settings__wrong__all_named_at_once():
+    wrong = {
+        "HTTP_PORT": "-1",
+        "CONCURRENCY": "many",
+        "RESYNC_SECONDS": "0",
+        "LOG_LEVEL": "LOUD",
+        "BROKER_URL_ALLOWLIST": "http://x/",
+        "IP_ECHO_URL": "ftp://x",
+        "API_SERVER": "http://x",
+        "NAMESPACE": "",
+    }
+
+    with pytest.raises(Misconfigured) as refused:
+        read_settings({f"ALGO_LOGIN_{name}": value for name, value in wrong.items()})
+
+    for name in wrong:
+        assert f"ALGO_LOGIN_{name}: " in str(refused.value)
