@@ -124,7 +124,7 @@ async def _end(process: asyncio.subprocess.Process, reading: "asyncio.Task[None]
 
 
 def _environment(folder: Path) -> dict[str, str]:
-    """Nothing of ours, no proxy. Indian time: KiteTicker makes local times of the packets' seconds."""
+    """Nothing of ours, no proxy. Indian time, for KiteTicker makes local times of seconds."""
     return {
         "PATH": os.environ["PATH"],
         "HOME": str(folder),

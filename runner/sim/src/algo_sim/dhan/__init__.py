@@ -1,0 +1,27 @@
+"""Dhan's dialect: DhanHQ v2."""
+
+import datetime as dt
+from typing import Any, Final
+
+from algo_sim.desk import Desk
+from algo_sim.dhan.dialect import DhanDialect
+from algo_sim.dialect import Dialect
+from algo_sim.limits import DAY, HOUR, MINUTE, SECOND
+
+LIMITS: Final = {
+    "orders": {SECOND: 10, MINUTE: 250, HOUR: 1000, DAY: 7000},
+    "data": {SECOND: 5, DAY: 100_000},
+    "quotes": {SECOND: 1},
+    "other": {SECOND: 20},
+}
+"""Calls by class (DhanHQ v2 "Rate Limit", orders since 21-Mar-2026)."""
+
+
+def order_id(day: dt.date, number: int) -> str:
+    """The broker's number of an account's order 1, 2, … of a day."""
+    return f"11{day:%y%m%d}{number:05d}"
+
+
+def open_dialect(desk: Desk, account: dict[str, Any]) -> Dialect:
+    """The dialect over a desk; `account` as in `settings.ACCOUNTS`."""
+    return DhanDialect(desk, account)

@@ -1,0 +1,111 @@
+"""Positions, holdings, funds and the kill switch."""
+
+from typing import Any
+
+from aiohttp import web
+from algo_contract.money import average_rupees, rupees
+
+from algo_sim.dhan import errors, words
+from algo_sim.dhan.errors import Refused
+from algo_sim.dhan.front import Call, Front
+from algo_sim.dhan.orders import Orders
+from algo_sim.positions import Position
+
+
+class Account:
+    """Handlers over the desk's book."""
+
+    def __init__(self, front: Front, orders: Orders) -> None:
+        """`orders` obeys the kill switch."""
+        self._front = front
+        self._desk = front.desk
+        self._orders = orders
+        self._client_id = front.sessions.client_id
+
+    def routes(self) -> list[web.RouteDef]:
+        """All of them."""
+        handler = self._front.handler
+        return [
+            web.get("/v2/positions", handler(self._positions)),
+            web.delete("/v2/positions", handler(self._exit_all, operation="place", limit="orders")),
+            web.get("/v2/holdings", handler(self._holdings)),
+            web.get("/v2/fundlimit", handler(self._funds)),
+            web.get("/v2/killswitch", handler(self._kill_switch)),
+            web.post("/v2/killswitch", handler(self._kill_switch)),
+        ]
+
+    def _positions(self, _: Call) -> Any:
+        return [self._row(position) for position in self._desk.book.positions.values()]
+
+    def _exit_all(self, _: Call) -> Any:
+        self._desk.exchange.square_off(self._desk.book)
+        return {"status": "SUCCESS", "message": "All orders and positions exited successfully"}
+
+    def _holdings(self, _: Call) -> Any:
+        """Shares of days before; the account begins without any."""
+        return []
+
+    def _funds(self, _: Call) -> Any:
+        """With the broker's own spelling."""
+        book = self._desk.book
+        available = rupees(book.available())
+        return {
+            "dhanClientId": self._client_id,
+            "availabelBalance": available,
+            "sodLimit": rupees(book.cash),
+            "collateralAmount": 0.0,
+            "receiveableAmount": 0.0,
+            "utilizedAmount": rupees(book.blocked()),
+            "blockedPayoutAmount": 0.0,
+            "withdrawableBalance": max(available, 0.0),
+        }
+
+    def _kill_switch(self, call: Call) -> Any:
+        if call.request.method == "POST":
+            wanted = call.request.query.get("killSwitchStatus")
+            if wanted not in {"ACTIVATE", "DEACTIVATE"}:
+                raise Refused(errors.INPUT, "Bad value for parameter killSwitchStatus")
+            self._orders.is_killed = wanted == "ACTIVATE"
+        status = "ACTIVATE" if self._orders.is_killed else "DEACTIVATE"
+        return {"dhanClientId": self._client_id, "killSwitchStatus": status}
+
+    def _row(self, position: Position) -> dict[str, Any]:
+        floor = self._desk.exchange.floor
+        listing = floor.listings.by_symbol(position.exchange, position.symbol)
+        last = floor.prices_of(listing).last if listing else 0
+        return {
+            "dhanClientId": self._client_id,
+            "tradingSymbol": position.symbol,
+            "securityId": str(listing.token) if listing else "",
+            "positionType": _side(position.net),
+            "exchangeSegment": words.SEGMENT_OF[position.exchange],
+            "productType": words.PRODUCT_OF[position.product],
+            "buyAvg": average_rupees(position.bought_value, position.bought),
+            "buyQty": position.bought,
+            "sellAvg": average_rupees(position.sold_value, position.sold),
+            "sellQty": position.sold,
+            "netQty": position.net,
+            "costPrice": rupees(position.average),
+            "realizedProfit": rupees(position.realised),
+            "unrealizedProfit": rupees(position.net * (last - position.average)),
+            "multiplier": 1,
+            "rbiReferenceRate": 1.0,
+            "carryForwardBuyQty": 0,
+            "carryForwardSellQty": 0,
+            "carryForwardBuyValue": 0.0,
+            "carryForwardSellValue": 0.0,
+            "dayBuyQty": position.bought,
+            "daySellQty": position.sold,
+            "dayBuyValue": rupees(position.bought_value),
+            "daySellValue": rupees(position.sold_value),
+            "drvExpiryDate": "0001-01-01",
+            "drvOptionType": None,
+            "drvStrikePrice": 0.0,
+            "crossCurrency": False,
+        }
+
+
+def _side(net: int) -> str:
+    if net == 0:
+        return "CLOSED"
+    return "LONG" if net > 0 else "SHORT"

@@ -1,0 +1,187 @@
+"""The live market feed: one WebSocket of binary packets (DhanHQ v2 "Live Market Feed")."""
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any, Final, cast
+
+from aiohttp import WSMsgType, web
+
+from algo_sim.dhan import packets, words
+from algo_sim.dhan.front import Front
+from algo_sim.dhan.packets import Level, Picture
+from algo_sim.dialect import Shown
+from algo_sim.listing import Listing
+from algo_sim.market import average_price, depth
+from algo_sim.sockets import Line, Lines
+
+PING_SECONDS: Final = 10.0
+MOST_SOCKETS: Final = 5
+MOST_SHARES: Final = 5000
+MOST_IN_MESSAGE: Final = 100
+
+_ON: Final = {15: "ticker", 17: "quote", 21: "full"}
+_OFF: Final = {code + 1: mode for code, mode in _ON.items()}
+_DISCONNECT: Final = 12
+_PACKETS: Final[dict[str, Callable[[Picture], bytes]]] = {
+    "ticker": packets.ticker,
+    "quote": packets.quote,
+    "full": packets.full,
+}
+
+
+class Feed:
+    """All market sockets."""
+
+    def __init__(self, front: Front) -> None:
+        """None open yet."""
+        self._front = front
+        self._desk = front.desk
+        self.lines = Lines()
+        self._order: list[Line] = []
+        self._was_trading = True
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """One client, until it goes. A bad token is told in a packet, not in the handshake."""
+        socket = web.WebSocketResponse(heartbeat=PING_SECONDS, compress=False)
+        _ = await socket.prepare(request)
+        line = Line(socket)
+        reason = self._objection(request)
+        if reason:
+            await self._end(line, reason)
+            return socket
+        with self.lines.held(line):
+            self._order.append(line)
+            if len(self._order) > MOST_SOCKETS:
+                await self._end(self._order[0], 805)
+            try:
+                await self._listen(line)
+            finally:
+                self._order.remove(line)
+        return socket
+
+    async def show(self, prices: Sequence[Shown]) -> None:
+        """Sends each line what it subscribed to."""
+        await self._tell_close()
+        for shown in prices:
+            key = (shown.listing.exchange, shown.listing.token)
+            of = self._picture(shown)
+            frames: dict[str, bytes] = {}
+            for line in self.lines:
+                mode = line.subscribed.get(key)
+                if mode is not None:
+                    frame = frames.setdefault(mode, _PACKETS[mode](of))
+                    await line.send(self._desk.frame(frame))
+
+    async def _listen(self, line: Line) -> None:
+        async for message in line.socket:
+            if message.type is not WSMsgType.TEXT:
+                continue
+            request = _request(message.data)
+            code = request.get("RequestCode")
+            if code == _DISCONNECT:
+                await line.close()
+                return
+            listings = self._listings(request.get("InstrumentList"))
+            if len(listings) > MOST_IN_MESSAGE:
+                await self._end(line, 804)
+                return
+            if code in _ON:
+                await self._subscribe(line, listings, _ON[code])
+            elif code in _OFF:
+                for listing in listings:
+                    _ = line.subscribed.pop((listing.exchange, listing.token), None)
+
+    async def _subscribe(self, line: Line, listings: Sequence[Listing], mode: str) -> None:
+        """The previous close comes first, then the price as it is."""
+        for listing in listings:
+            line.subscribed[listing.exchange, listing.token] = mode
+        if len(line.subscribed) > MOST_SHARES:
+            await self._end(line, 804)
+            return
+        floor = self._desk.exchange.floor
+        found = [Shown(x, floor.prices_of(x), floor.now_us) for x in listings]
+        for shown in self._desk.shown(found):
+            of = self._picture(shown)
+            await line.send(packets.previous_close(of))
+            if mode == "quote":
+                await line.send(packets.open_interest(of))
+            await line.send(self._desk.frame(_PACKETS[mode](of)))
+
+    async def _tell_close(self) -> None:
+        """The market status packet, when the market has closed."""
+        is_trading = self._desk.exchange.floor.is_trading
+        if self._was_trading and not is_trading:
+            await self.lines.send(packets.status(words.SEGMENT_NUMBERS["NSE"]))
+        self._was_trading = is_trading
+
+    def _objection(self, request: web.Request) -> int:
+        """Why a client is not let in, as a disconnect reason; 0: it is."""
+        query, sessions = request.query, self._front.sessions
+        token = query.get("token", "")
+        if query.get("clientId") != sessions.client_id:
+            return 808
+        if sessions.is_good(token):
+            return 0
+        return 807 if sessions.was_given(token) else 809
+
+    async def _end(self, line: Line, reason: int) -> None:
+        await line.send(packets.disconnect(reason))
+        await line.close()
+
+    def _listings(self, rows: Any) -> list[Listing]:
+        """The shares of a message; ids that are not known are passed over."""
+        found: list[Listing] = []
+        for row in cast("list[object]", rows) if isinstance(rows, list) else []:
+            if not isinstance(row, dict):
+                continue
+            fields = cast("dict[str, object]", row)
+            exchange = words.SEGMENTS.get(str(fields.get("ExchangeSegment")))
+            text = str(fields.get("SecurityId"))
+            number = int(text) if text.isascii() and text.isdecimal() else -1
+            listing = exchange and self._desk.exchange.floor.listings.by_token(exchange, number)
+            if listing:
+                found.append(listing)
+        return found
+
+    def _picture(self, shown: Shown) -> Picture:
+        """The packet's time is the last trade's. Before the first trade and after the close it is
+        the exchange's clock, so that whoever follows it sees the day begin and end.
+        """
+        listing, prices = shown.listing, shown.prices
+        bids, offers = depth(listing, prices)
+        is_traded = prices.trade_us and self._desk.exchange.floor.is_trading
+        return Picture(
+            segment=words.SEGMENT_NUMBERS[listing.exchange],
+            security_id=listing.token,
+            last=prices.last,
+            last_quantity=prices.quantity,
+            traded_at=(prices.trade_us if is_traded else shown.stamp_us) // 1_000_000,
+            average=average_price(prices),
+            volume=prices.volume,
+            total_sell=sum(level.quantity for level in offers),
+            total_buy=sum(level.quantity for level in bids),
+            open=prices.open,
+            high=prices.high,
+            low=prices.low,
+            close=listing.previous_close,
+            levels=[
+                Level(
+                    bid_quantity=bid.quantity,
+                    ask_quantity=ask.quantity,
+                    bid_orders=bid.orders,
+                    ask_orders=ask.orders,
+                    bid=bid.price,
+                    ask=ask.price,
+                )
+                for bid, ask in zip(bids, offers, strict=True)
+            ],
+        )
+
+
+def _request(text: str) -> dict[str, Any]:
+    """A client's message; empty for one that cannot be read."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return {}
+    return cast("dict[str, Any]", found) if isinstance(found, dict) else {}
