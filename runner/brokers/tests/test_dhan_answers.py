@@ -112,6 +112,11 @@ def test_read_answer__time_out_worded_as_a_refusal_of_a_write__is_unresolved():
 
 def test_read_answer__long_message__is_cut():
     assert len(str(raised(error(400, "DH-905", "x" * 10_000)))) < 300
+    assert "\n" not in str(raised(error(400, "DH-905", "a\nb")))
+
+
+def test_read_answer__json_too_deep__is_unresolved():
+    assert type(raised(answer(200, b"[" * 100_000))) is Unresolved
 
 
 def test_is_not_found__only_refusals_that_may_mean_no_such_order():

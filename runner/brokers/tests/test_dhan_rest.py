@@ -294,11 +294,18 @@ async def test_orders__newest_first__are_turned_oldest_first(dhan, broker):
     assert [(row.broker_id, row.tag) for row in await broker.orders()] == [("77", TAG), ("78", "")]
 
 
-@pytest.mark.parametrize("book", [{}, None, b"", ["x"], [{"orderId": "1"}], [ROW | {"price": "x"}]])
+@pytest.mark.parametrize(
+    "book", [{}, None, b"", ["x"], [ROW | {"price": "x"}], [ROW | {"quantity": 1.5}]]
+)
 async def test_orders__unreadable_book__is_unresolved_not_empty(dhan, broker, book):
     dhan.give("GET /v2/orders", book)
     with pytest.raises(Unresolved):
         await broker.orders()
+
+
+async def test_orders__unreadable_row_of_others__hides_no_row_of_ours(dhan, broker):
+    dhan.give("GET /v2/orders", [{"orderId": "1"}, ROW])
+    assert [row.tag for row in await broker.orders()] == [TAG]
 
 
 async def test_orders__empty_book__is_empty(dhan, broker):
@@ -334,7 +341,10 @@ async def test_positions__shares_only__are_net(dhan, broker):
         "buyQty": 10,
         "sellQty": 4,
     }
-    dhan.give("GET /v2/positions", [row, row | {"exchangeSegment": "MCX_COMM"}])
+    dhan.give(
+        "GET /v2/positions",
+        [row, row | {"exchangeSegment": "MCX_COMM"}, row | {"productType": "MTF"}],
+    )
     assert await broker.positions() == [
         Position(
             exchange="NSE", symbol="YESBANK", product="Intraday", quantity=6, bought=10, sold=4

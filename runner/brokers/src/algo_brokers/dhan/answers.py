@@ -22,7 +22,9 @@ from algo_brokers.http import Response
 RETRY_SECONDS: Final = 1.0
 """Before a call that was one too many is repeated: the shortest window that Dhan counts in."""
 
+MAX_RETRY_SECONDS: Final = 60.0
 MAX_MESSAGE: Final = 200
+"""Characters of a broker's words that are kept."""
 
 _TOKEN_DEAD: Final = {"DH-901", "807", "808", "809"}
 _TOO_MANY: Final = {"DH-904", "805"}
@@ -41,7 +43,7 @@ def read_answer(response: Response, *, is_write: bool) -> Any:
         try:
             body = response.body.strip()
             reply = json.loads(body, parse_float=Decimal) if body else None
-        except ValueError:
+        except (ValueError, RecursionError):
             raise Unresolved(_not_json(response.status)) from None
         if not _told(reply)[0]:
             return reply
@@ -53,7 +55,7 @@ def refusal(response: Response, *, is_write: bool = False) -> BrokerError:
     status = response.status
     try:
         reply: Any = json.loads(response.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         if status == 429:
             return RateLimited(_words(status), retry_after=_retry_after(response))
         if status == 404 and not is_write:
@@ -82,6 +84,12 @@ def is_not_found(error: BrokerError) -> bool:
     return isinstance(error, Rejected) and not isinstance(error, AddressRefused)
 
 
+def cleaned(message: Any) -> str:
+    """A broker's words on one line, without control characters, not too long."""
+    text = str(message or "")[: 4 * MAX_MESSAGE]
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:MAX_MESSAGE]
+
+
 def _told(reply: Any) -> tuple[str, str]:
     """Code and message of an error document; both empty for anything else."""
     if not isinstance(reply, dict):
@@ -99,8 +107,8 @@ def _told(reply: Any) -> tuple[str, str]:
 
 
 def _words(status: int, code: str = "", message: str = "") -> str:
-    told = " ".join(part for part in (code, message) if part)
-    return f"Dhan: {told[:MAX_MESSAGE] or 'no reason given'} (HTTP {status})"
+    told = cleaned(" ".join(part for part in (code, message) if part))
+    return f"Dhan: {told or 'no reason given'} (HTTP {status})"
 
 
 def _not_json(status: int) -> str:
@@ -109,4 +117,6 @@ def _not_json(status: int) -> str:
 
 def _retry_after(response: Response) -> float:
     text = response.headers.get("retry-after", "")
-    return float(text) if text.isdecimal() else RETRY_SECONDS
+    if text.isascii() and text.isdecimal() and len(text) < 6:
+        return min(max(float(text), RETRY_SECONDS), MAX_RETRY_SECONDS)
+    return RETRY_SECONDS

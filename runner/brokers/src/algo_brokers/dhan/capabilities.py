@@ -51,10 +51,19 @@ CAPABILITIES: Final = Capabilities(
         sockets=5,
         instruments_per_socket=5000,
     ),
-    # PUT /orders/{id} names orderType among what may change; that a resting stop may become a
-    # market order is in no document, so nothing is promised: it is tried.
-    confirmed_modifies=frozenset(),
-    lag_seconds=5.0,
+    # DhanHQ v2, "Order Modification": price, quantity, order type and validity may change.
+    confirmed_modifies=frozenset(
+        {
+            ("STOP_LIMIT", "STOP_LIMIT"),
+            ("STOP_LIMIT", "LIMIT"),
+            ("STOP_LIMIT", "MARKET"),
+            ("LIMIT", "LIMIT"),
+            ("LIMIT", "MARKET"),
+        }
+    ),
+    # Dhan tells no lag. Believing a book too early sells twice; believing it late costs half a
+    # minute in a rare case.
+    lag_seconds=30.0,
     square_off_source="Dhan support: intraday positions are squared off from 15:20",
     tag_length=30,
     headless_login=True,

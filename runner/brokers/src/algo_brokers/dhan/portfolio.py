@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from algo_brokers.dhan.units import ist_us, paise
+from algo_brokers.dhan.units import ist_us, paise, whole
 from algo_brokers.dhan.words import EXCHANGES, PRODUCT_NAMES, SEGMENTS
 from algo_brokers.errors import DeniedLocally
 from algo_brokers.instruments import Instrument
@@ -20,22 +20,21 @@ def trade_of(fields: Mapping[str, Any]) -> Trade:
         exchange=EXCHANGES[fields["exchangeSegment"]],
         symbol=str(fields["tradingSymbol"]),
         side="BUY" if fields["transactionType"] == "BUY" else "SELL",
-        quantity=int(fields["tradedQuantity"]),
+        quantity=whole(fields["tradedQuantity"]),
         price=paise(fields["tradedPrice"]),
         time_us=ist_us(str(fields["exchangeTime"])),
     )
 
 
 def position_of(fields: Mapping[str, Any]) -> Position:
-    """A row of the positions. Products that we do not trade keep Dhan's word."""
-    product = str(fields["productType"])
+    """A row of the positions, in a product that we trade in."""
     return Position(
         exchange=EXCHANGES[fields["exchangeSegment"]],
         symbol=str(fields["tradingSymbol"]),
-        product=PRODUCT_NAMES.get(product, product),
-        quantity=int(fields["netQty"]),
-        bought=int(fields["buyQty"]),
-        sold=int(fields["sellQty"]),
+        product=PRODUCT_NAMES[fields["productType"]],
+        quantity=whole(fields["netQty"]),
+        bought=whole(fields["buyQty"]),
+        sold=whole(fields["sellQty"]),
     )
 
 
@@ -75,7 +74,7 @@ def _quote(instrument: Instrument, fields: Mapping[str, Any]) -> Quote:
         exchange=instrument.exchange,
         symbol=instrument.symbol,
         last_price=paise(fields["last_price"]),
-        volume=int(fields.get("volume") or 0),
+        volume=whole(fields.get("volume")),
         time_us=ist_us(traded) if traded else 0,
         lower_band=paise(fields.get("lower_circuit_limit")),
         upper_band=paise(fields.get("upper_circuit_limit")),

@@ -4,6 +4,7 @@ import datetime as dt
 import json
 from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVar
+from urllib.parse import quote
 
 from algo_contract.broker_session import BrokerSession
 from algo_engine.orders import TERMINAL, Order, OrderRow, Terms
@@ -21,9 +22,11 @@ from algo_brokers.dhan.units import rupees
 from algo_brokers.dhan.words import (
     EXCHANGES,
     ORDER_TYPES,
+    PRODUCT_NAMES,
     PRODUCTS,
     SEGMENTS,
     book_row,
+    book_rows,
     ended,
 )
 from algo_brokers.errors import BrokerError, DeniedLocally, Rejected, Unresolved
@@ -33,6 +36,7 @@ from algo_brokers.kinds import Desk
 from algo_brokers.port import Funds, Position, Quote, Trade
 from algo_brokers.wire import Endpoints
 
+F = TypeVar("F")
 T = TypeVar("T")
 
 
@@ -85,7 +89,7 @@ class DhanBroker:
         self._checked(terms)
         broker_id = await self._broker_id(order)
         body = {"orderId": broker_id, "legName": "", **_terms_fields(terms)}
-        reply = await self._write("PUT", f"/orders/{broker_id}", body)
+        reply = await self._write("PUT", _path(broker_id), body)
         end = ended(reply.get("orderStatus")) if isinstance(reply, dict) else None
         if end == "REJECTED":
             raise Rejected(f"Dhan refused to change order {broker_id}")
@@ -108,9 +112,9 @@ class DhanBroker:
         fails the order counts as live.
         """
         broker_id = await self._broker_id(order)
-        await self._write("DELETE", f"/orders/{broker_id}", None)
+        await self._write("DELETE", _path(broker_id), None)
         try:
-            row = _readable(book_row, _single(await self._read(f"/orders/{broker_id}")))
+            row = _readable(book_row, _single(await self._read(_path(broker_id))))
         except BrokerError:
             row = None
         if row is not None and row.tag == order.tag:
@@ -144,7 +148,7 @@ class DhanBroker:
         """Today's order book. See `port.Orders`."""
         book = _listed(await self._read("/orders"), "order book")
         book.sort(key=lambda fields: (str(fields.get("createTime")), str(fields.get("orderId"))))
-        return [_readable(book_row, fields) for fields in book]
+        return _readable(book_rows, book)
 
     async def trades(self) -> list[Trade]:
         """Today's fills in NSE and BSE shares, oldest first."""
@@ -154,9 +158,10 @@ class DhanBroker:
         )
 
     async def positions(self) -> list[Position]:
-        """The day's net positions in NSE and BSE shares."""
+        """The day's net positions in NSE and BSE shares, in products that we trade in."""
         rows = [_ for _ in _listed(await self._read("/positions"), "positions") if _is_share(_)]
-        return [_readable(position_of, fields) for fields in rows]
+        ours = [fields for fields in rows if fields.get("productType") in PRODUCT_NAMES]
+        return [_readable(position_of, fields) for fields in ours]
 
     async def funds(self) -> Funds:
         """Money for trading."""
@@ -227,6 +232,10 @@ def _terms_fields(terms: Terms) -> dict[str, Any]:
     }
 
 
+def _path(broker_id: str) -> str:
+    return f"/orders/{quote(broker_id, safe='')}"
+
+
 def _with_tag(rows: Sequence[OrderRow], tag: str) -> OrderRow | None:
     """The row with a tag; of several, which must not be, a live one first, then the fullest."""
     found = [row for row in rows if row.tag == tag]
@@ -252,8 +261,8 @@ def _is_share(fields: dict[str, Any]) -> bool:
     return fields.get("exchangeSegment") in EXCHANGES
 
 
-def _readable(read: Callable[[dict[str, Any]], T], fields: dict[str, Any]) -> T:
+def _readable(read: Callable[[F], T], told: F) -> T:
     try:
-        return read(fields)
+        return read(told)
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-        raise Unresolved(f"unreadable row from Dhan: {type(error).__name__}") from None
+        raise Unresolved(f"unreadable answer from Dhan: {type(error).__name__}") from None

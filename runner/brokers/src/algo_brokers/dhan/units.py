@@ -18,6 +18,18 @@ def paise(rupees: Any) -> int:
     return int((Decimal(str(rupees or 0)) * 100).to_integral_value())
 
 
+def whole(number: Any) -> int:
+    """A whole number of a JSON number or text; nothing is 0.
+
+    Raises:
+        ArithmeticError, ValueError: it is none.
+    """
+    value = Decimal(str(number or 0))
+    if value != value.to_integral_value():
+        raise ValueError("no whole number")
+    return int(value)
+
+
 def worth(average_rupees: Any, quantity: int) -> int:
     """Paise for a quantity at an average price, to the nearest. Dhan tells no other total: where
     it has rounded the average, the product is off by at most that rounding times the quantity.

@@ -8,12 +8,13 @@ A stop that has fired looks like one that rests: Dhan has no word of its own for
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from algo_engine.orders import TERMINAL, OrderRow, OrderStatus, OrderType, Terms
 
-from algo_brokers.dhan.units import paise, worth
+from algo_brokers.dhan.answers import cleaned
+from algo_brokers.dhan.units import paise, whole, worth
 
 SEGMENTS: Final = {"NSE": "NSE_EQ", "BSE": "BSE_EQ"}
 EXCHANGES: Final = {segment: exchange for exchange, segment in SEGMENTS.items()}
@@ -94,6 +95,22 @@ def book_row(fields: Mapping[str, Any]) -> OrderRow:
     )
 
 
+def book_rows(book: Sequence[Mapping[str, Any]]) -> list[OrderRow]:
+    """The order book. A row of others that cannot be read is passed over: it must not hide ours.
+
+    Raises:
+        ArithmeticError, LookupError, TypeError, ValueError: a row of ours cannot be read.
+    """
+    rows: list[OrderRow] = []
+    for fields in book:
+        try:
+            rows.append(book_row(fields))
+        except (ArithmeticError, LookupError, TypeError, ValueError):
+            if our_tag(fields.get("correlationId")):
+                raise
+    return rows
+
+
 def pushed_row(fields: Mapping[str, Any]) -> OrderRow:
     """The `Data` of an order update. Its names come in PascalCase in the documents and in
     camelCase on the wire. One without an average counts at the price of its newest fill: the book
@@ -126,18 +143,18 @@ def _row(
     kind = _TYPES.get(type_name, "LIMIT")
     terms = Terms(
         type=kind,
-        quantity=int(fields["quantity"]),
+        quantity=whole(fields["quantity"]),
         price=paise(fields.get("price")) if kind in ("LIMIT", "STOP_LIMIT") else 0,
         trigger_price=paise(fields.get("triggerPrice")) if kind.startswith("STOP") else 0,
     )
-    done, tag = int(filled or 0), our_tag(fields.get("correlationId"))
+    done, tag = whole(filled), our_tag(fields.get("correlationId"))
     value = worth(average, done)
     if tag and done and value <= 0:
         raise ValueError("a fill without a price")
     status, unknown = order_status(word, terms=terms, filled=done)
     if type_name not in _TYPES and not unknown:
         unknown = f"Dhan shows an order of an unknown type, {type_name[:40]!r}"
-    reason = str(message or "")[:200] if status in ("REJECTED", "CANCELLED") else ""
+    reason = cleaned(message) if status in ("REJECTED", "CANCELLED") else ""
     return OrderRow(
         tag=tag,
         status=status,
