@@ -23,7 +23,7 @@ def protected_price(ask: Ask, *, reference: int, step: int) -> int:
     if ask.protection == AUTOMATIC:
         points = next((bps for below, bps in SLABS if reference < below), _LAST_SLAB)
     else:
-        points = ask.protection * 100
+        points = ask.protection
     if ask.side == "BUY":
         return max(reference * (_WHOLE + points) // _WHOLE // step * step, step)
     return max(-(-reference * (_WHOLE - points) // _WHOLE // step) * step, step)

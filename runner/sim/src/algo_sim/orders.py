@@ -34,7 +34,7 @@ class Ask:
     validity: Validity = "DAY"
     product: Product = "INTRADAY"
     protection: int = 0
-    """Percent, AUTOMATIC, or 0 where the type needs none."""
+    """Hundredths of a percent, AUTOMATIC, or 0 where the type needs none."""
 
     disclosed_quantity: int = 0
     tag: str = ""

@@ -114,7 +114,7 @@ def _open(world: World, name: str, settings: Settings) -> None:
         name=name,
         exchange=world.exchange,
         book=book,
-        limits=RateLimits({**module.LIMITS, **account.get("limits", {})}),
+        limits=RateLimits({**module.LIMITS, **account["limits"]}),
         flush=world.flush,
         master_rows=settings.instruments,
         registered_ip=account["registered_ip"],

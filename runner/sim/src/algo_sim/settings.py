@@ -129,7 +129,21 @@ def _accounts(path: Path | None) -> dict[str, dict[str, Any]]:
     unknown = set(own) - set(BROKERS)
     if unknown:
         raise SettingsError(f"--account names no broker: {', '.join(sorted(unknown))}")
-    return {name: {**COMMON, **ACCOUNTS[name], **own.get(name, {})} for name in BROKERS}
+    accounts = {name: {**COMMON, **ACCOUNTS[name], **own.get(name, {})} for name in BROKERS}
+    for account in accounts.values():
+        account["limits"] = _limits(account.get("limits", {}))
+    return accounts
+
+
+def _limits(own: Any) -> dict[str, dict[int, int]]:
+    """Class of calls → {seconds: most}; JSON has text in place of the seconds."""
+    try:
+        return {
+            name: {int(seconds): int(most) for seconds, most in windows.items()}
+            for name, windows in own.items()
+        }
+    except (AttributeError, TypeError, ValueError) as error:
+        raise SettingsError('--account: limits look like {"quote": {"1": 100}}') from error
 
 
 def _scenario(path: Path | None) -> tuple[dict[str, Any], ...]:

@@ -12,11 +12,15 @@ SEND_SECONDS: Final = 5.0
 """A client that does not read for this long loses its connection: it must not hold up the rest."""
 
 
+CLOSE_SECONDS: Final = 1.0
+
+
 @dataclass(slots=True, eq=False)
 class Line:
     """One client's connection."""
 
     socket: web.WebSocketResponse
+    transport: asyncio.BaseTransport | None = None
     subscribed: dict[tuple[str, int], str] = field(default_factory=dict[tuple[str, int], str])
     """(exchange, number) → mode, in the broker's words."""
 
@@ -32,10 +36,17 @@ class Line:
             except TimeoutError:
                 await self.close()
 
+    def drop(self) -> None:
+        """Cuts the connection, as a network does."""
+        if isinstance(self.transport, asyncio.Transport):
+            self.transport.abort()
+
     async def close(self) -> None:
-        """Ends the connection without waiting for the other side."""
-        with contextlib.suppress(ConnectionError, RuntimeError):
-            _ = await self.socket.close(code=WSCloseCode.GOING_AWAY, drain=False)
+        """Ends the connection in good order; the other side has a second to agree."""
+        with contextlib.suppress(ConnectionError, RuntimeError, TimeoutError):
+            async with asyncio.timeout(CLOSE_SECONDS):
+                _ = await self.socket.close(code=WSCloseCode.GOING_AWAY, drain=False)
+        self.drop()
 
 
 class Lines:
@@ -71,7 +82,12 @@ class Lines:
         for line in self:
             await line.send(frame)
 
+    def drop(self) -> None:
+        """Cuts all connections."""
+        for line in self:
+            line.drop()
+
     async def close(self) -> None:
-        """Ends all connections."""
+        """Ends all connections in good order."""
         for line in self:
             await line.close()

@@ -105,7 +105,7 @@ class World:
     async def _run(self, speed: float) -> None:
         loop_from, from_us = time.monotonic(), self.now_us
         last_clock = loop_from
-        while not self.is_done:
+        while not (self.is_done and self._day_is_over()):
             async with self._playing:
                 passed = time.monotonic() - loop_from
                 reached = math.inf if math.isinf(speed) else from_us + passed * speed * _SECOND
@@ -118,8 +118,9 @@ class World:
                 before = self.played
                 await self._play_to(reached, most=_YIELD_EVERY)
                 fell_short = self._is_due(reached)
-                if not fell_short and not math.isinf(reached):
-                    await self._move_to(int(reached), is_quiet=True)
+                if not fell_short:
+                    end_us = self._closes_us() + _DAY_AFTER_CLOSE_US
+                    await self._move_to(int(min(reached, max(end_us, self.now_us))), is_quiet=True)
                 now = time.monotonic()
                 if self.played == before and now - last_clock >= _CLOCK_SECONDS:
                     await self.show_clock()

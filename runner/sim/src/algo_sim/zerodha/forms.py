@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final, cast
 
-from algo_contract.money import paise
+from algo_contract.money import basis_points, paise
 
 from algo_sim.orders import AUTOMATIC, Ask, Order, Side, Validity
 from algo_sim.zerodha.words import ORDER_TYPES, PRODUCTS
@@ -99,16 +99,21 @@ def _checked(ask: Ask) -> Ask:
 
 
 def _protection(form: Form, default: int) -> int:
+    """Percent as the form has it, in hundredths of a percent; -1 is the broker's own choice."""
     text = form.get("market_protection", "")
     if text == "":
         return default
     try:
-        value = float(text)
+        value = basis_points(text)
     except ValueError as error:
-        raise InputError("Invalid `market_protection`.") from error
-    if value != AUTOMATIC and not (0 <= value <= 100 and value == int(value)):
+        raise InputError(
+            f"Invalid request (failed to decode market_protection, got: {text} (expected decimal))"
+        ) from error
+    if value == AUTOMATIC * 100:
+        return AUTOMATIC
+    if not 0 <= value <= 10_000:
         raise InputError("Invalid `market_protection`.")
-    return int(value)
+    return value
 
 
 def _one_of(form: Form, name: str, values: tuple[str, ...], *, default: str = "") -> str:

@@ -8,7 +8,7 @@ from aiohttp import web
 from algo_sim.desk import Desk
 from algo_sim.dialect import Problem, Shown
 from algo_sim.orders import Event
-from algo_sim.zerodha.errors import problem_error
+from algo_sim.zerodha.errors import error, problem_error
 from algo_sim.zerodha.login import Tokens
 from algo_sim.zerodha.market_calls import MarketCalls
 from algo_sim.zerodha.order_calls import OrderCalls
@@ -34,7 +34,8 @@ class Kite:
     def routes(self) -> Sequence[web.RouteDef]:
         """The ticker is at the root, where the vendor's client looks for it."""
         rest = [route for calls in self._calls for route in calls.routes()]
-        return [*rest, web.get("/", self._ticker.connect)]
+        unknown = web.route("*", "/{path:.*}", _unknown_route)
+        return [*rest, web.get("/", self._ticker.connect), unknown]
 
     def error(self, problem: Problem) -> web.Response:
         """Kite's envelope."""
@@ -53,8 +54,8 @@ class Kite:
         await self._ticker.tell(events)
 
     async def drop_feed(self) -> None:
-        """Closes all sockets."""
-        await self._ticker.lines.close()
+        """Cuts all sockets."""
+        self._ticker.lines.drop()
 
     async def close_order_socket(self) -> None:
         """The same sockets."""
@@ -63,3 +64,7 @@ class Kite:
     def expire_tokens(self) -> None:
         """Live sockets are not cut (forum answers)."""
         self._tokens.expire()
+
+
+async def _unknown_route(_: web.Request) -> web.StreamResponse:
+    return error("GeneralException", "Route not found", status=404)

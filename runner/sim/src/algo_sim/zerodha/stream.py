@@ -43,7 +43,7 @@ class Ticker:
             return web.Response(status=429, text="Too many requests")
         socket = web.WebSocketResponse(autoping=True, max_msg_size=_MOST_MESSAGE, compress=False)
         _ = await socket.prepare(request)
-        line = Line(socket)
+        line = Line(socket, request.transport)
         with self.lines.held(line):
             beating = asyncio.create_task(_beat(line))
             try:

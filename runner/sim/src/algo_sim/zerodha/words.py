@@ -8,7 +8,7 @@ from algo_contract.trading_day import ist_datetime
 
 from algo_sim.listing import Listing
 from algo_sim.market import Level, Prices, average_price, band, depth
-from algo_sim.orders import Ask, Cause, Fill, Order, OrderType, Product, Status
+from algo_sim.orders import AUTOMATIC, Ask, Cause, Fill, Order, OrderType, Product, Status
 from algo_sim.positions import Position
 
 SEGMENTS: Final = {"NSE": 1, "BSE": 4}
@@ -95,7 +95,7 @@ def order_words(order: Order, listing: Listing, *, user_id: str) -> dict[str, An
         "pending_quantity": 0 if ended else order.rest,
         "cancelled_quantity": order.rest if order.status == "CANCELLED" else 0,
         "auction_number": None,
-        "market_protection": ask.protection,
+        "market_protection": _protection_words(ask),
         "meta": {},
         "tag": ask.tag or None,
         "tags": [ask.tag] if ask.tag else [],
@@ -109,6 +109,10 @@ def _type_words(order: Order) -> str:
     """
     became_limit = order.ask.type == "MARKET" and order.exchange_order_id
     return "LIMIT" if became_limit else _TYPE_WORDS[order.ask.type]
+
+
+def _protection_words(ask: Ask) -> float:
+    return ask.protection if ask.protection == AUTOMATIC else ask.protection / 100
 
 
 def history_words(
