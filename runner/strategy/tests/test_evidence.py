@@ -1,4 +1,4 @@
-"""When an order that nobody has seen counts as never taken: by the rules of engine.md, invariant 3."""
+"""When an order that nobody has seen counts as never taken: engine.md, invariant 3."""
 
 from dataclasses import replace
 

@@ -46,6 +46,9 @@ class Runner:
     """The process's parts."""
 
     folder: Path
+    assigned: Assignment
+    """As the Secret says it; the session's own has what only a broker's table can add."""
+
     session: Session
     reader: TickReader
     ready: asyncio.Event
@@ -118,6 +121,7 @@ async def _start(folder: Path, day: Assignment, ready: asyncio.Event) -> Runner:
     log("runner_started", strategy=name, trading_day=day.session.trading_day, epoch=day.epoch)
     return Runner(
         folder=folder,
+        assigned=day,
         session=session,
         reader=reader,
         ready=ready,
@@ -168,7 +172,7 @@ async def _work(runner: Runner) -> None:
 async def _housekeep(runner: Runner) -> None:
     """Timers of the wall clock, a changed Secret, marks."""
     session = runner.session
-    known, marked = session.day, time.monotonic()
+    marked = time.monotonic()
     await _ticks_read(runner)
     await session.obey_owner()
     is_edit_due = True
@@ -179,8 +183,8 @@ async def _housekeep(runner: Runner) -> None:
         await asyncio.sleep(HOUSEKEEPING_SECONDS)
         if session.day.clock == "Wall":
             await _tick_wall_clock(runner)
-        if (day := _reloaded(runner, known)) != known:
-            known = day
+        if (day := _reloaded(runner, runner.assigned)) != runner.assigned:
+            runner.assigned = day
             session.day = _at(day, runner.desk) if runner.desk else session.day
             await session.handle(Edited(day.strategy), kind="edited")
             log("assignment_reloaded", generation=day.strategy.generation)

@@ -63,7 +63,9 @@ async def _quote(session: Session, redis: HeldConnection) -> tuple[int, int] | N
     key = redis_keys.account(session.day.account_id or "", "quotes")
     try:
         text = await redis.call("HGET", key, f"{strategy.exchange}:{strategy.symbol}")
-        fields: dict[str, Any] = json.loads(text) if text else {}
+        if text is None:
+            return None
+        fields: dict[str, Any] = json.loads(text)
         return int(fields["price"]), int(fields["r"])
     except (RedisError, ValueError, KeyError, TypeError) as error:
         log("quote_unread", kind=type(error).__name__)
