@@ -64,6 +64,7 @@ class MarketWishes:
 
     async def follow(self, tasks: asyncio.TaskGroup) -> None:
         """Grants wishes for ever; further sockets become tasks of the group."""
+        _ = await self._master.loaded.wait()
         while True:
             try:
                 await self._grant(tasks)

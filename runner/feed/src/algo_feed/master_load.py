@@ -38,6 +38,9 @@ class MasterKeeper:
         self.master: InstrumentMaster | None = None
         """None until the first is there; an old one stays until its successor is."""
 
+        self.loaded: Final = asyncio.Event()
+        """The first is there."""
+
         self._download: Final = download
         self._parse: Final = parse
         self._desk: Final = desk
@@ -53,6 +56,7 @@ class MasterKeeper:
                 if loaded is None:
                     continue
                 self.master = loaded
+                self.loaded.set()
                 log("master_loaded", shares=len(loaded), day=str(day))
             held = day
             await asyncio.sleep(CHECK_SECONDS)

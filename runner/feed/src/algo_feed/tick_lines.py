@@ -69,13 +69,15 @@ class TickLines:
     def render(self, ticks: Sequence[WireTick], *, received_us: int, out: list[str]) -> None:
         """Appends a frame's ticks to `out` as commands, and shows the clock their stamps."""
         beginnings, numbers, stamp_us, end = self._beginnings, self._numbers, -1, ""
+        shown_us = 0
         received = f"{_RECEIVED}{bulk(received_us)}"
         for key, price, quantity, volume, time_us in ticks:
             if time_us != stamp_us:
                 stamp_us = time_us
-                end = f"{_TIME}{bulk(self._stamp(time_us, received_us))}{received}"
+                shown_us = self._stamp(time_us, received_us)
+                end = f"{_TIME}{bulk(shown_us)}{received}"
             beginning = beginnings.get(key)
-            if beginning is None:
+            if beginning is None or not shown_us:
                 continue
             if price <= 0:
                 self.bad_prices += 1
@@ -87,8 +89,10 @@ class TickLines:
             )
 
     def _stamp(self, time_us: int, received_us: int) -> int:
-        """What to publish as the exchange's time; packets without one get the clock's."""
+        """What to publish as the exchange's time. A packet without one tells of now; in a
+        recording that says nothing, so it gets 0 and is passed over.
+        """
         if not time_us:
-            return received_us if self._clock.is_wall else self._clock.newest_us
+            return received_us if self._clock.is_wall else 0
         self._clock.see(time_us, received_us=received_us, is_trades=self._stamps_trades)
         return time_us

@@ -203,15 +203,14 @@ class WebSocket:
             figures.frames += 1
             try:
                 ticks = wire.ticks(frame) if isinstance(frame, bytes) else []
-                if ticks:
-                    silence.heard(time.monotonic())
-                    listener.ticks(ticks, received_us=received_us)
-                    continue
-                said = wire.said(frame)
-            except GarbledFrame:
+                said = None if ticks else wire.said(frame)
+            except GarbledFrame as garbled:
                 figures.garbled += 1
-                continue
-            if self._hear(said, session):
+                ticks, said = list(garbled.ticks), None
+            if ticks:
+                silence.heard(time.monotonic())
+                listener.ticks(ticks, received_us=received_us)
+            elif said is not None and self._hear(said, session):
                 return "ended by the broker"
         return "closed"
 
