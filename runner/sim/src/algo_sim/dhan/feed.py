@@ -42,6 +42,7 @@ class Feed:
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """One client, until it goes. A bad token is told in a packet, not in the handshake."""
+        self._desk.requests["GET / (feed)"] += 1
         socket = web.WebSocketResponse(heartbeat=PING_SECONDS, compress=False)
         _ = await socket.prepare(request)
         line = Line(socket)

@@ -79,7 +79,7 @@ def _alert(event: Event, listing: Listing, *, status: str, client_id: str) -> di
             "source": "P",
             "securityId": str(listing.token),
             "clientId": client_id,
-            "exchOrderNo": order.exchange_order_id,
+            "exchOrderNo": "" if status == "TRANSIT" else order.exchange_order_id,
             "orderNo": order.order_id,
             "product": "I" if ask.product == "INTRADAY" else "C",
             "productName": words.PRODUCT_OF[ask.product],

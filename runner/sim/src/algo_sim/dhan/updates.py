@@ -14,6 +14,9 @@ from algo_sim.sockets import Line, Lines
 
 PING_SECONDS: Final = 10.0
 LOGIN_SECONDS: Final = 10.0
+LOGGED_IN: Final = "GET /order-updates (logged in)"
+"""Counted among the requests: nothing on the wire tells a client."""
+
 _LOGIN_CODE: Final = 42
 
 
@@ -34,6 +37,7 @@ class Updates:
             await line.close()
             return socket
         with self.lines.held(line):
+            self._front.desk.requests[LOGGED_IN] += 1
             async for _ in socket:
                 pass
         return socket
