@@ -30,7 +30,7 @@ class Simulator:
 
     addresses: dict[str, str]
     http: aiohttp.ClientSession
-    process: asyncio.subprocess.Process
+    process: asyncio.subprocess.Process | None = None
 
     def base_url(self, broker: str) -> str:
         """An account's baseUrl."""

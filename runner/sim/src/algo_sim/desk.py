@@ -14,7 +14,7 @@ from algo_sim.dialect import Problem, Shown
 from algo_sim.exchange import Exchange
 from algo_sim.faults import UPDATE_FAULTS, Fault, Faults
 from algo_sim.limits import RateLimits
-from algo_sim.orders import Ask, Event, Order
+from algo_sim.orders import Ask, Cause, Event, Order
 
 WRITES: Final = frozenset({"place", "modify", "cancel"})
 NEVER_SECONDS: Final = 600.0
@@ -37,6 +37,9 @@ class Desk:
 
     master_rows: int = 0
     """How many rows the instrument master has, about."""
+
+    silent: frozenset[Cause] = frozenset()
+    """What this broker does not push."""
 
     registered_ip: str = ""
     """Orders from other addresses are refused; empty: from none."""
@@ -121,6 +124,8 @@ class Desk:
         """
         told: list[Event] = []
         for event in events:
+            if event.cause in self.silent:
+                continue
             fault = self.faults.strike(*UPDATE_FAULTS)
             name = fault.name if fault else ""
             if name == "reorder_updates":

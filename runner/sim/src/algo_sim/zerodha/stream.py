@@ -9,7 +9,7 @@ from aiohttp import WSMsgType, web
 
 from algo_sim.desk import Desk
 from algo_sim.dialect import Shown
-from algo_sim.orders import Event
+from algo_sim.orders import Cause, Event
 from algo_sim.sockets import Line, Lines
 from algo_sim.zerodha import packets, words
 from algo_sim.zerodha.login import Tokens
@@ -17,6 +17,9 @@ from algo_sim.zerodha.login import Tokens
 MOST_SOCKETS: Final = 3
 MOST_INSTRUMENTS: Final = 3000
 """Sockets of one app, instruments on one socket."""
+
+SILENT: Final = frozenset[Cause]({"accepted"})
+"""Plain acceptance is not pushed: older forum answers say so, and a client must not need it."""
 
 HEARTBEAT_SECONDS: Final = 1.0
 DEFAULT_MODE: Final = "quote"
@@ -30,6 +33,7 @@ class Ticker:
         """None open."""
         self.lines: Final = Lines()
         self._desk: Final = desk
+        desk.silent = SILENT
         self._tokens: Final = tokens
         self._user_id: Final = user_id
 
@@ -64,12 +68,10 @@ class Ticker:
                 await line.send(self._desk.frame(packets.frame(wanted)))
 
     async def tell(self, events: Sequence[Event]) -> None:
-        """Order updates. Plain acceptance is not pushed: older forum answers say so, and a client
-        must not need it.
-        """
+        """Order updates."""
         for event in events:
             listing = self._desk.exchange.floor.listings.by_symbol(*event.order.ask.key)
-            if event.cause == "accepted" or listing is None:
+            if listing is None:
                 continue
             data = words.order_words(event.order, listing, user_id=self._user_id)
             await self.lines.send(json.dumps({"type": "order", "data": data}))

@@ -1,0 +1,45 @@
+"""A simulator in the test's own process: the same servers, without the start of a process."""
+
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from typing import Any
+
+import aiohttp
+import pytest
+from algo_sim.server import addresses, build, close, play_scenario, serve
+from algo_sim.settings import read_settings
+from sim_server import TICKS, Simulator
+
+Start = Callable[..., Any]
+
+
+@contextlib.asynccontextmanager
+async def _started(*options: str) -> AsyncGenerator[Simulator]:
+    has_broker = "--broker" in options
+    words = ["--ticks", str(TICKS), *([] if has_broker else ["--broker", "zerodha"]), *options]
+    settings = read_settings(words)
+    world, admin = build(settings)
+    await play_scenario(world, admin, settings.scenario)
+    runners = await serve(settings, world=world, admin=admin)
+    try:
+        async with aiohttp.ClientSession() as http:
+            yield Simulator(addresses=addresses(runners, tls=False), http=http)
+    finally:
+        await close(world, runners)
+
+
+@pytest.fixture(name="start")
+async def _start() -> AsyncIterator[Start]:
+    """Starts a simulator with options; --ticks is the sample's unless given again."""
+    async with contextlib.AsyncExitStack() as stack:
+
+        async def start(*options: str) -> Simulator:
+            return await stack.enter_async_context(_started(*options))
+
+        yield start
+
+
+@pytest.fixture(name="sim")
+async def _sim(start: Start) -> Simulator:
+    """Zerodha alone, by hand."""
+    return await start()
