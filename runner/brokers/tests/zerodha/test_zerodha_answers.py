@@ -83,6 +83,7 @@ def test_a_good_answer__is_its_data() -> None:
         (200, b"[" * 100_000, Unresolved),
         (200, b'{"status": "success", "data": ' + b"9" * 5000 + b"}", Unresolved),
         (200, b'{"status": "success", "data": NaN}', Unresolved),
+        (200, b'{"status": "success", "data": 1e99999999999999999999}', Unresolved),
         (200, {"status": "success"}, Unresolved),
         (200, ["success"], Unresolved),
         (200, failed("OrderException"), Unresolved),
@@ -278,6 +279,7 @@ def test_a_row_of_others_that_is_odd__hides_nothing() -> None:
         {"price": None},
         {"filled_quantity": 1, "average_price": None},
         {"status_message": 5},
+        {"price": 1e300},
     ],
 )
 def test_a_row_of_ours_that_is_odd__is_no_book(changes: Fields) -> None:

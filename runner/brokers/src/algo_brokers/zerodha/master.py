@@ -5,7 +5,7 @@ Freeze quantities are not in it.
 
 import csv
 from collections.abc import AsyncIterator, Iterator
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Final
 
 from algo_contract.broker_session import BrokerSession
@@ -34,7 +34,8 @@ def download_master(
     http: Http, endpoints: Endpoints, session: BrokerSession
 ) -> AsyncIterator[bytes]:
     """The file as it comes, in pieces, unpacked. Errors as `Http.download`."""
-    return http.download(endpoints.master, headers=headers(session), refusal=refusal)
+    asked = headers(session) | {"Accept-Encoding": "gzip"}
+    return http.download(endpoints.master, headers=asked, refusal=refusal)
 
 
 def parse_master(lines: Iterator[str]) -> Iterator[Instrument]:
@@ -84,7 +85,7 @@ def _tick(rupees: str) -> int:
     try:
         paise = Decimal(rupees) * 100
         fits = 0 < paise <= MAX_TICK and paise == int(paise)
-    except InvalidOperation:
+    except ArithmeticError:
         fits, paise = False, Decimal(0)
     if not fits:
         raise ValueError("no step in paise")

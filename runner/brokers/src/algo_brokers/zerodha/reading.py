@@ -29,7 +29,7 @@ def json_of(body: bytes | str) -> Any:
     """
     try:
         return json.loads(body, parse_float=Decimal, parse_constant=_refuse)
-    except (ValueError, RecursionError):
+    except (ArithmeticError, ValueError, RecursionError):
         pass
     raise Unreadable("no JSON")
 

@@ -1,0 +1,385 @@
+"""The adapter over the simulator: a day of orders, and every way in which a call can fail."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
+from algo_brokers import http as http_module
+from algo_brokers.errors import (
+    AddressRefused,
+    BrokerError,
+    DeniedLocally,
+    RateLimited,
+    Rejected,
+    TokenExpired,
+    Unresolved,
+)
+from algo_brokers.http import Http
+from algo_brokers.instruments import Instrument, InstrumentMaster
+from algo_brokers.kinds import Desk, kind
+from algo_brokers.port import Broker, Position
+from algo_brokers.wire import WireTick
+from algo_contract.broker_session import BrokerSession
+from algo_contract.ids import order_tag
+from algo_engine.orders import Order, OrderRow, Terms
+from sim_server import Simulator, simulator
+from websockets.asyncio.client import connect
+
+KIND = kind("zerodha")
+SECRETS = {"api_key": "simkey", "api_secret": "simsecret", "user_id": "SIM001"}
+DAY = "2019-07-09"
+YESBANK = Instrument(exchange="NSE", symbol="YESBANK", token=3_050_241, tick_size=5)
+NOW_US = 1_562_643_900_000_000
+
+
+def session(access_token: str) -> BrokerSession:
+    return BrokerSession(
+        broker="zerodha", client_id="SIM001", api_key="simkey", access_token=access_token,
+        issued_us=0, expires_us=1,
+    )  # fmt: skip
+
+
+@contextlib.asynccontextmanager
+async def trading(**options) -> AsyncIterator[tuple[Simulator, Broker]]:
+    """A simulator at 09:20 and an account that trades YESBANK there."""
+    async with simulator(**options) as sim:
+        await sim.advance("09:20:00")
+        endpoints = KIND.endpoints(sim.base_url("zerodha"), sim.feed_url("zerodha"))
+        desk = Desk(instrument=YESBANK, product="Intraday", trading_day=DAY)
+        broker = KIND.broker(Http(), endpoints, session(await sim.zerodha_access_token()), desk)
+        try:
+            yield sim, broker
+        finally:
+            await broker.close()
+
+
+def an_order(number: int, terms: Terms, side="BUY") -> Order:
+    return Order(
+        tag=order_tag("uid", DAY, "entry" if side == "BUY" else "exit", number),
+        leg="entry" if side == "BUY" else "exit",
+        attempt=number,
+        side=side,
+        terms=terms,
+    )
+
+
+async def place(broker: Broker, order: Order) -> Order:
+    """Places an order; the order with its id."""
+    row = await broker.place(order, send_by=time.monotonic() + 5)
+    assert (row.tag, row.status, row.terms) == (order.tag, "PENDING", order.terms)
+    return replace(order, broker_id=row.broker_id)
+
+
+async def row_of(broker: Broker, order: Order) -> OrderRow:
+    row = await broker.order_by_tag(order.tag)
+    assert row is not None
+    return row
+
+
+LOW = Terms(type="LIMIT", quantity=100, price=9_005)
+STOP = Terms(type="STOP_LIMIT", quantity=100, price=8_900, trigger_price=9_000)
+
+
+async def test_an_order__lives_from_place_to_cancel() -> None:
+    async with trading() as (sim, broker):
+        order = await place(broker, an_order(1, LOW))
+        row = await row_of(broker, order)
+        assert (row.status, row.terms, row.broker_id) == ("OPEN", LOW, order.broker_id)
+        dearer = replace(LOW, price=9_010, quantity=120)
+        await broker.modify(order, dearer)
+        assert (await row_of(broker, order)).terms == dearer
+        await broker.cancel(replace(order, broker_id=""))
+        assert (await row_of(broker, order)).status == "CANCELLED"
+        with pytest.raises(Rejected):
+            await broker.cancel(order)
+        [truth] = await sim.orders("zerodha")
+        assert (truth["tag"], truth["side"], truth["status"]) == (order.tag, "BUY", "CANCELLED")
+
+
+async def test_an_order_the_book_does_not_have__is_refused_without_a_call() -> None:
+    async with trading() as (sim, broker):
+        with pytest.raises(Rejected, match="has no order with the tag"):
+            await broker.modify(an_order(1, LOW), LOW)
+        with pytest.raises(Rejected, match="has no order with the tag"):
+            await broker.cancel(an_order(1, LOW))
+        assert await broker.order_by_tag(an_order(1, LOW).tag) is None
+        assert {call.split()[0] for call in await sim.requests("zerodha")} == {"GET", "POST"}
+
+
+async def test_a_stop_turned_into_a_market_order__sells() -> None:
+    async with trading() as (sim, broker):
+        bought = await place(broker, an_order(1, Terms(type="MARKET", quantity=100)))
+        await sim.advance(ticks=2)
+        entry = await row_of(broker, bought)
+        assert (entry.status, entry.filled) == ("FILLED", 100)
+        assert entry.value > 900_000
+        stop = await place(broker, an_order(1, STOP, "SELL"))
+        resting = await row_of(broker, stop)
+        assert (resting.status, resting.terms) == ("TRIGGER_PENDING", STOP)
+        await broker.modify(stop, replace(STOP, trigger_price=9_050))
+        assert (await row_of(broker, stop)).terms.trigger_price == 9_050
+        await broker.modify(stop, Terms(type="MARKET", quantity=100))
+        await sim.advance(ticks=2)
+        sold = await row_of(broker, stop)
+        assert (sold.status, sold.filled) == ("FILLED", 100)
+        [buying, selling] = await broker.trades()
+        assert (buying.side, buying.quantity * buying.price) == ("BUY", entry.value)
+        assert (selling.side, selling.order_id) == ("SELL", stop.broker_id)
+        assert await broker.positions() == [
+            Position(
+                exchange="NSE", symbol="YESBANK", product="Intraday",
+                quantity=0, bought=100, sold=100,
+            )
+        ]  # fmt: skip
+
+
+async def test_a_stop_at_the_market__rests_and_is_shown_as_asked() -> None:
+    async with trading() as (_, broker):
+        terms = Terms(type="STOP_MARKET", quantity=100, trigger_price=9_000)
+        stop = await place(broker, an_order(1, terms, "SELL"))
+        row = await row_of(broker, stop)
+        assert (row.status, row.terms) == ("TRIGGER_PENDING", terms)
+
+
+async def test_what_the_broker_refuses__is_told_in_its_words() -> None:
+    async with trading() as (sim, broker):
+        odd = an_order(1, replace(LOW, price=9_002))
+        with pytest.raises(Rejected, match=r"^Zerodha: .+ \(InputException, HTTP 400\)$"):
+            await broker.place(odd, send_by=time.monotonic() + 5)
+        await sim.settings("zerodha", available_paise=1000)
+        with pytest.raises(Rejected, match="MarginException"):
+            await broker.place(an_order(2, LOW), send_by=time.monotonic() + 5)
+        assert (await broker.funds()).available == 1000
+        assert await sim.orders("zerodha") == []
+
+
+async def test_what_is_illegal_or_late__is_never_sent() -> None:
+    async with trading() as (sim, broker):
+        with pytest.raises(DeniedLocally, match="too late"):
+            await broker.place(an_order(1, LOW), send_by=time.monotonic() - 1)
+        endpoints = KIND.endpoints(sim.base_url("zerodha"), None)
+        bse = replace(YESBANK, exchange="BSE")
+        desk = Desk(instrument=bse, product="Intraday", trading_day="2023-10-09")
+        at_bse = KIND.broker(Http(), endpoints, session("t"), desk)
+        stop = Terms(type="STOP_MARKET", quantity=100, trigger_price=9_000)
+        with pytest.raises(DeniedLocally, match="no STOP_MARKET orders on BSE since 2023-10-09"):
+            await at_bse.place(an_order(1, stop, "SELL"), send_by=time.monotonic() + 5)
+        with pytest.raises(DeniedLocally, match="no STOP_MARKET"):
+            await at_bse.modify(an_order(1, LOW), stop)
+        await at_bse.close()
+        reader = KIND.broker(Http(), endpoints, session("t"), None)
+        with pytest.raises(DeniedLocally, match="only reads"):
+            await reader.place(an_order(1, LOW), send_by=time.monotonic() + 5)
+        await reader.close()
+        assert not any(call.startswith("POST /orders") for call in await sim.requests("zerodha"))
+
+
+FAULTS: list[tuple[str, type[BrokerError], bool]] = [
+    ("accept_and_never_answer", Unresolved, True),
+    ("answer_late", Unresolved, True),
+    ("server_error", Unresolved, False),
+    ("server_error_after_taking", Unresolved, True),
+    ("drop_connection_after_taking", Unresolved, True),
+    ("drop_connection_before_taking", Unresolved, False),
+    ("refuse", Rejected, False),
+    ("rate_limit", RateLimited, False),
+    ("address_refused", AddressRefused, False),
+    ("token_expired", TokenExpired, False),
+]
+
+
+async def test_a_place_that_fails__says_whether_it_may_have_been_taken(monkeypatch) -> None:
+    monkeypatch.setattr(http_module, "WRITE_SECONDS", 0.3)
+    taken: set[str] = set()
+    async with trading() as (sim, broker):
+        for number, (fault, error, is_taken) in enumerate(FAULTS):
+            await sim.fault("zerodha", fault, on="place", seconds=0.6)
+            order = an_order(number, LOW)
+            with pytest.raises(BrokerError) as caught:
+                await broker.place(order, send_by=time.monotonic() + 5)
+            assert type(caught.value) is error, fault
+            assert "simkey" not in str(caught.value)
+            if is_taken:
+                taken.add(order.tag)
+        assert {order["tag"] for order in await sim.orders("zerodha")} == taken
+
+
+async def test_a_change_that_fails__says_whether_it_may_have_been_done(monkeypatch) -> None:
+    monkeypatch.setattr(http_module, "WRITE_SECONDS", 0.3)
+    dearer = replace(LOW, price=9_010)
+    async with trading() as (sim, broker):
+        order = await place(broker, an_order(1, LOW))
+        await sim.fault("zerodha", "reject_modify")
+        with pytest.raises(Rejected, match="cannot be modified"):
+            await broker.modify(order, dearer)
+        await sim.fault("zerodha", "drop_connection_after_taking", on="modify")
+        with pytest.raises(Unresolved):
+            await broker.modify(order, dearer)
+        assert (await row_of(broker, order)).terms == dearer
+        await sim.fault("zerodha", "accept_and_never_answer", on="cancel")
+        with pytest.raises(Unresolved):
+            await broker.cancel(order)
+        assert (await row_of(broker, order)).status == "CANCELLED"
+
+
+async def test_a_rejection_after_the_answer__is_in_the_book() -> None:
+    async with trading() as (sim, broker):
+        await sim.fault("zerodha", "reject", on="place")
+        order = await place(broker, an_order(1, LOW))
+        row = await row_of(broker, order)
+        assert row.status == "REJECTED"
+        assert row.message
+
+
+async def test_a_read_that_fails__may_be_repeated(monkeypatch) -> None:
+    monkeypatch.setattr(http_module, "READ_SECONDS", 0.3)
+    cases = [
+        ("accept_and_never_answer", Unresolved),
+        ("server_error", Unresolved),
+        ("drop_connection_before_taking", Unresolved),
+        ("rate_limit", RateLimited),
+        ("token_expired", TokenExpired),
+    ]
+    async with trading() as (sim, broker):
+        for fault, error in cases:
+            await sim.fault("zerodha", fault, on="orders")
+            with pytest.raises(error):
+                await broker.orders()
+        await sim.admin("POST", "/admin/token/expire", {"broker": "zerodha"})
+        for call in (broker.check, broker.orders, broker.trades, broker.positions, broker.funds):
+            with pytest.raises(TokenExpired):
+                await call()
+
+
+async def test_the_eleventh_order_of_a_second__is_refused_for_now() -> None:
+    async with trading() as (_, broker):
+        calls = [broker.place(an_order(n, LOW), send_by=time.monotonic() + 5) for n in range(40)]
+        answers = await asyncio.gather(*calls, return_exceptions=True)
+        refused = [a for a in answers if isinstance(a, RateLimited)]
+        assert refused
+        assert all(isinstance(a, OrderRow | RateLimited) for a in answers)
+
+
+async def test_a_late_book__does_not_have_the_order_yet() -> None:
+    async with trading() as (sim, broker):
+        await sim.fault("zerodha", "late_book", seconds=60)
+        order = await place(broker, an_order(1, LOW))
+        assert await broker.order_by_tag(order.tag) is None
+
+
+async def test_trades_by_hand__are_in_positions_without_a_tag() -> None:
+    async with trading() as (sim, broker):
+        await sim.trade("zerodha", "BUY", 30)
+        [row] = await broker.orders()
+        assert (row.tag, row.status, row.filled) == ("", "FILLED", 30)
+        [position] = await broker.positions()
+        assert (position.quantity, position.bought, position.sold) == (30, 30, 0)
+
+
+async def test_quotes__are_those_of_the_exchange() -> None:
+    async with trading() as (_, broker):
+        unknown = replace(YESBANK, symbol="NOSUCH&CO")
+        [quote] = await broker.quotes([unknown, YESBANK])
+        assert (quote.exchange, quote.symbol) == ("NSE", "YESBANK")
+        assert quote.lower_band < quote.last_price < quote.upper_band
+        assert quote.volume > 0
+        assert quote.time_us == NOW_US + 5 * 60 * 1_000_000
+        assert await broker.quotes([]) == []
+        with pytest.raises(DeniedLocally, match="500"):
+            await broker.quotes([YESBANK] * 501)
+        assert await broker.check() == "SIM001"
+
+
+async def test_a_log_in__gives_a_session_that_trades() -> None:
+    async with simulator() as sim:
+        endpoints = KIND.endpoints(sim.base_url("zerodha"), None)
+        login, http = KIND.login(endpoints), Http()
+        assert login.url(SECRETS) == f"{sim.base_url('zerodha')}/connect/login?v=3&api_key=simkey"
+        token = await sim.zerodha_request_token()
+        callback = {"request_token": token, "status": "success", "action": "login"}
+        made = await login.login(http, SECRETS, callback=callback, now_us=NOW_US)
+        assert (made.broker, made.client_id, made.api_key) == ("zerodha", "SIM001", "simkey")
+        assert made.expires_us == NOW_US + (20 * 60 + 45) * 60 * 1_000_000
+        broker = KIND.broker(http, endpoints, made, None)
+        assert await broker.check() == "SIM001"
+        with pytest.raises(Rejected, match="TokenException"):
+            await login.login(http, SECRETS, callback=callback, now_us=NOW_US)
+        for wrong in (SECRETS | {"api_secret": "s3cret"}, SECRETS | {"user_id": "AB1234"}):
+            again = {"request_token": await sim.zerodha_request_token()}
+            with pytest.raises(Rejected) as caught:
+                await login.login(http, wrong, callback=again, now_us=NOW_US)
+            assert "s3cret" not in str(caught.value)
+        with pytest.raises(Rejected, match="log in on its page"):
+            await login.renew(http, made, now_us=NOW_US)
+        assert await login.observed_address(http, made) == ""
+        await broker.close()
+
+
+async def test_a_log_in_that_does_not_get_through__may_be_repeated() -> None:
+    async with simulator() as sim:
+        endpoints = KIND.endpoints(sim.base_url("zerodha"), None)
+    login, http = KIND.login(endpoints), Http()
+    with pytest.raises(Unresolved):
+        await login.login(http, SECRETS, callback={"request_token": "t"}, now_us=NOW_US)
+    for callback in ({}, {"request_token": ""}, {"request_token": "t", "status": "cancelled"}):
+        with pytest.raises(Rejected, match="request token"):
+            await login.login(http, SECRETS, callback=callback, now_us=NOW_US)
+    await http.close()
+
+
+async def test_the_master__knows_the_share_both_ways() -> None:
+    async with simulator(options=("--instruments", "20000")) as sim:
+        endpoints = KIND.endpoints(sim.base_url("zerodha"), None)
+        http = Http()
+        pieces = KIND.download_master(http, endpoints, session("t"))
+        text = b"".join([piece async for piece in pieces]).decode()
+        await http.close()
+        master = InstrumentMaster(KIND.parse_master(iter(text.splitlines(keepends=True))))
+        share = master.by_symbol("NSE", "YESBANK")
+        assert share is not None
+        assert share.tick_size > 0
+        assert master.by_token(share.token) == share
+        assert text.count("\n") >= 20_000
+        shares = sum(",EQ,NSE,NSE" in line or ",EQ,BSE,BSE" in line for line in text.splitlines())
+        assert len(master) == shares
+
+
+async def test_the_socket__tells_prices_and_orders() -> None:
+    async with trading() as (sim, broker):
+        endpoints = KIND.endpoints(sim.base_url("zerodha"), sim.feed_url("zerodha"))
+        token = session(await sim.zerodha_access_token())
+        (wire,) = KIND.wires(endpoints, token)
+        http = Http()
+        pieces = KIND.download_master(http, endpoints, token)
+        lines = b"".join([p async for p in pieces]).decode().splitlines()
+        await http.close()
+        share = InstrumentMaster(KIND.parse_master(iter(lines))).by_symbol("NSE", "YESBANK")
+        assert share is not None
+        async with connect(wire.url(), additional_headers=wire.headers(), proxy=None) as socket:
+            for frame in wire.subscribe([share]):
+                await socket.send(frame)
+            ticks: list[WireTick] = []
+            rows: list[OrderRow] = []
+
+            async def heard(enough) -> None:
+                async with asyncio.timeout(10):
+                    while not enough():
+                        frame = await socket.recv()
+                        if isinstance(frame, bytes):
+                            ticks.extend(wire.ticks(frame))
+                        else:
+                            rows.extend(wire.said(frame).orders)
+
+            await heard(lambda: ticks and ticks[-1].time_us > 0)
+            assert ticks[-1].time_us <= NOW_US + 5 * 60 * 1_000_000
+            order = await place(broker, an_order(1, Terms(type="MARKET", quantity=10)))
+            await sim.advance("09:20:30")
+            await heard(lambda: any(r.status == "FILLED" for r in rows))
+            assert {r.tag for r in rows} == {order.tag}
+            await heard(lambda: ticks[-1].time_us >= NOW_US + 330 * 1_000_000)
+            [quote] = await broker.quotes([share])
+            assert (ticks[-1].key, ticks[-1].price) == (share.token, quote.last_price)
+            assert ticks[-1].volume == quote.volume
