@@ -1,0 +1,179 @@
+"""One of our adapters, logged in at a simulator that runs in this process: real servers on real
+sockets, started in milliseconds. Exchange time is moved by hand.
+"""
+
+import contextlib
+import ssl
+import time
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from algo_brokers.http import Http
+from algo_brokers.instruments import Instrument, InstrumentMaster
+from algo_brokers.kinds import Desk, Kind, Login, kind
+from algo_brokers.port import Broker
+from algo_brokers.wire import Endpoints
+from algo_contract.broker_session import BrokerSession
+from algo_contract.ids import order_tag
+from algo_engine.orders import Order, OrderRow, Side, Terms
+from algo_sim.server import addresses, build, close, serve
+from algo_sim.settings import read_settings
+from scenarios_columns import Column
+from sim_server import TICKS, Simulator
+
+DAY = "2026-11-20"
+"""A trading day under today's rules, for the prices of another one."""
+
+SYMBOL = "YESBANK"
+
+
+@dataclass(slots=True)
+class Bench:
+    """What a scenario works with."""
+
+    sim: Simulator
+    column: Column
+    kind: Kind
+    endpoints: Endpoints
+    http: Http
+    login: Login
+    session: BrokerSession
+    master: InstrumentMaster
+    share: Instrument
+    broker: Broker
+    ticks: Path
+    _attempt: int = field(default=0)
+
+    def order(self, side: Side, terms: Terms) -> Order:
+        """An order under a tag of its own."""
+        self._attempt += 1
+        leg = "entry" if side == "BUY" else "exit"
+        tag = order_tag("scenario", DAY, leg, self._attempt)
+        return Order(tag=tag, leg=leg, attempt=self._attempt, side=side, terms=terms)
+
+    async def send(self, order: Order) -> Order:
+        """Sends an order; as its answer has it."""
+        row = await self.broker.place(order, send_by=time.monotonic() + 1)
+        assert row.tag == order.tag
+        assert row.broker_id
+        return replace(order, broker_id=row.broker_id, working=None)
+
+    async def place(self, side: Side, terms: Terms) -> Order:
+        """Sends a new order; as its answer has it."""
+        return await self.send(self.order(side, terms))
+
+    async def truth(self, order: Order) -> dict[str, Any] | None:
+        """What the exchange knows of an order; None: nothing."""
+        found = [
+            row for row in await self.sim.orders(self.column.broker) if row["tag"] == order.tag
+        ]
+        assert len(found) <= 1, "an order was doubled"
+        return found[0] if found else None
+
+    async def row(self, order: Order) -> OrderRow | None:
+        """The book's row of an order, which must tell the exchange's truth."""
+        row, truth = await self.broker.order_by_tag(order.tag), await self.truth(order)
+        assert (row is None) == (truth is None)
+        if row is not None and truth is not None:
+            self.agree(row, truth)
+        return row
+
+    def agree(self, row: OrderRow, truth: dict[str, Any]) -> None:
+        """A row and the exchange's truth say the same."""
+        status = truth["status"]
+        if status == "OPEN" and row.terms.type == "STOP_LIMIT" and not truth["filled"]:
+            status = self.column.fired_stop
+        assert (row.status, row.filled, row.value) == (status, truth["filled"], truth["value"])
+        assert (row.tag, row.broker_id) == (truth["tag"], truth["order_id"])
+        assert row.terms.quantity == truth["quantity"]
+        if row.terms.type != truth["type"]:
+            assert (row.terms.type, truth["type"]) == ("LIMIT", "MARKET")
+            assert row.terms.price == truth["limit"]
+        else:
+            wanted = (truth["price"], truth["trigger_price"])
+            assert (row.terms.price, row.terms.trigger_price) == wanted
+
+    def trader(self, share: Instrument) -> Broker:
+        """Our adapter for another share."""
+        desk = Desk(instrument=share, product="Intraday", trading_day=DAY)
+        return self.kind.broker(self.http, self.endpoints, self.session, desk)
+
+
+async def log_in(sim: Simulator, column: Column, http: Http, login: Login) -> BrokerSession:
+    """A session from a whole log-in."""
+    callback = await column.callback(sim)
+    now_us = time.time_ns() // 1000
+    return await login.login(http, column.secrets, callback=callback, now_us=now_us)
+
+
+async def download(made: Kind, http: Http, endpoints: Endpoints, session: BrokerSession) -> str:
+    """The instrument master as text."""
+    pieces = [piece async for piece in made.download_master(http, endpoints, session)]
+    return b"".join(pieces).decode()
+
+
+@contextlib.asynccontextmanager
+async def simulating(
+    broker: str, *, ticks: Path, options: Sequence[str] = ()
+) -> AsyncGenerator[Simulator]:
+    """A simulator in this process."""
+    settings = read_settings(["--ticks", str(ticks), "--broker", broker, *options])
+    world, admin = build(settings)
+    runners = await serve(settings, world=world, admin=admin)
+    try:
+        async with aiohttp.ClientSession() as http:
+            yield Simulator(addresses(runners, tls=False), http, process=None)  # type: ignore[arg-type]
+    finally:
+        await close(world, runners)
+
+
+@contextlib.asynccontextmanager
+async def bench(
+    column: Column, *, ticks: Path, options: Sequence[str] = ()
+) -> AsyncGenerator[Bench]:
+    """A simulator, and our adapter logged in there."""
+    made = kind(column.broker)
+    # Nothing here speaks TLS: loading the authorities takes longer than a scenario.
+    http = Http(tls=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+    try:
+        async with simulating(column.broker, ticks=ticks, options=options) as sim:
+            endpoints = made.endpoints(sim.base_url(column.broker), sim.feed_url(column.broker))
+            login = made.login(endpoints)
+            session = await log_in(sim, column, http, login)
+            text = await download(made, http, endpoints, session)
+            master = InstrumentMaster(made.parse_master(iter(text.splitlines(keepends=True))))
+            share = master.by_symbol("NSE", SYMBOL)
+            assert share is not None
+            desk = Desk(instrument=share, product="Intraday", trading_day=DAY)
+            yield Bench(
+                sim=sim,
+                column=column,
+                kind=made,
+                endpoints=endpoints,
+                http=http,
+                login=login,
+                session=session,
+                master=master,
+                share=share,
+                broker=made.broker(http, endpoints, session, desk),
+                ticks=ticks,
+            )
+    finally:
+        await http.close()
+
+
+def tick_file(folder: Path, *, quantity: int | None = None) -> Path:
+    """The sample's prices on `DAY`; every tick of `quantity` shares where that is given."""
+    path = folder / f"ticks-{quantity}.csv"
+    lines = TICKS.read_text().replace("2019-07-09", DAY).splitlines()
+    if quantity is not None:
+        rows = [line.split(",") for line in lines[1:]]
+        lines[1:] = [
+            ",".join([*row[:4], str(quantity), str(quantity * (number + 1))])
+            for number, row in enumerate(rows)
+        ]
+    path.write_text("\n".join(lines) + "\n")
+    return path
