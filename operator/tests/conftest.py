@@ -466,11 +466,11 @@ class World:
             await asyncio.sleep(0.02)
 
     def kubelet(self) -> None:
-        """Play the kubelet: every runner pod gets ready, or into the trouble named for it."""
+        """Play the kubelet: every pod of ours gets ready, or into the trouble named for it."""
         self.kubelet_task = asyncio.create_task(self._kubelet())
 
     async def _kubelet(self) -> None:
-        selector = "app.kubernetes.io/component=runner"
+        selector = "app.kubernetes.io/component in (feed,runner)"
         while True:
             async for page in self.kube.list_pages(PODS, selector=selector):
                 for pod in page["items"]:
@@ -487,7 +487,7 @@ class World:
         ):
             return
         container = {
-            "name": "runner",
+            "name": meta["labels"]["app.kubernetes.io/component"],
             "image": "runner:1",
             "imageID": "x",
             "ready": not trouble,

@@ -406,7 +406,7 @@ async def test_a_namespace_that_is_no_tenant_is_refused_in_words(world):
     ("spec", "expected"),
     [
         ({"brokerAccount": "nowhere"}, "AccountMissing"),
-        ({"brokerAccount": "nowhere", "mode": "Live"}, "LiveNotAvailable"),
+        ({"brokerAccount": "nowhere", "mode": "Live"}, "AccountMissing"),
         ({"sellTime": "15:25:00"}, "InvalidTimes"),
     ],
 )

@@ -1,168 +1,39 @@
 """The planner's promises, over all combinations of facts."""
 
 import dataclasses
-import datetime as dt
 
 import pytest
-from algo_contract.assignment import RunnerState
-from algo_contract.ids import strategy_id
-from algo_contract.sessions import IST, microseconds
-from algo_contract.v1alpha1 import TradingStrategySpec
 from algo_operator.model import actions as act
+from algo_contract.ids import strategy_id
 from algo_operator.model.facts import (
+    NO_SESSION,
     Account,
     FeedFacts,
     Observed,
-    PodFacts,
+    Rival,
     SecretFacts,
     Trouble,
-    Wish,
 )
 from algo_operator.reconcile.plan import plan
-from algo_operator.settings import Settings
-from algo_operator.specs.assignment import mark_of
-from algo_operator.watch.objects import Name
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-UID = "8f2d6c1e-0000-4000-8000-000000000001"
-SETTINGS = Settings(
-    runner_image="runner:1", state_redis_url="redis://s:6379", ticks_redis_url="redis://t:6379"
+from operator_facts import (
+    MONDAY,
+    SETTINGS,
+    SHARE,
+    UID,
+    at,
+    kinds,
+    live,
+    live_account,
+    open_session,
+    pod,
+    runner,
+    seen,
+    settle,
+    spec,
+    wish,
 )
-MONDAY = "2026-07-06"
-
-
-def at(clock: str, day: str = MONDAY) -> int:
-    return microseconds(dt.datetime.fromisoformat(f"{day}T{clock}").replace(tzinfo=IST))
-
-
-def spec(**fields) -> TradingStrategySpec:
-    values = {
-        "symbol": "RELIANCE",
-        "buyTime": "09:20:00",
-        "sellTime": "15:05:00",
-        "stopLoss": 2890.5,
-        "quantity": 10,
-    }
-    return TradingStrategySpec(**values | fields)
-
-
-def wish(**fields) -> Wish:
-    values = {
-        "name": Name("tenant-a", "m1"),
-        "uid": UID,
-        "id": strategy_id(UID),
-        "generation": 1,
-        "version": "7",
-        "spec": spec(),
-        "spec_problem": "",
-        "desired": "Active",
-        "has_finalizer": True,
-        "deleted_us": None,
-        "exit_day": "",
-        "abandon": "",
-        "resolved_day": "",
-        "status": {},
-    }
-    return Wish(**values | fields)
-
-
-def seen(**fields) -> Observed:
-    values = {
-        "wish": wish(),
-        "tenant": "usr-a",
-        "account": None,
-        "account_missing": False,
-        "wall_us": at("08:00:00"),
-        "feed": FeedFacts(),
-        "pod": None,
-        "secret": None,
-        "runner": None,
-        "runner_known": True,
-        "acl_current": False,
-    }
-    return Observed(**values | fields)
-
-
-def pod(**fields) -> PodFacts:
-    values = {
-        "name": "m1-runner",
-        "uid": "p1",
-        "created_us": at("09:17:00"),
-        "ready": True,
-        "leaving": False,
-        "ended": False,
-        "backing_off": False,
-        "trouble": None,
-        "image": "runner:1",
-        "epoch": 1,
-        "mark": "",
-        "node_lost": False,
-        "ours": True,
-    }
-    return PodFacts(**values | fields)
-
-
-def runner(**fields) -> RunnerState:
-    values = {
-        "version": 1,
-        "epoch": 1,
-        "generation": 1,
-        "trading_day": MONDAY,
-        "execution": "BOUGHT",
-        "reason": "",
-        "position": 10,
-        "average_price": 295000,
-        "stop": 289050,
-        "realized_pnl": 0,
-        "protection": "runner",
-        "done": False,
-        "last_action": "",
-        "updated_us": 1,
-    }
-    return RunnerState(**values | fields)
-
-
-def kinds(observed: Observed) -> list[str]:
-    return [type(action).__name__ for action in plan(observed, SETTINGS).actions]
-
-
-def settle(observed: Observed) -> Observed:  # noqa: C901 - one case per action
-    """The same facts after the plan's own writes: what the next pass would see."""
-    decided = plan(observed, SETTINGS)
-    status, secret, current = dict(observed.wish.status), observed.secret, observed.pod
-    has_finalizer, acl = observed.wish.has_finalizer, observed.acl_current
-    for action in decided.actions:
-        match action:
-            case act.WriteStatus(fields):
-                status |= fields
-            case act.WriteSecret(assignment, owned):
-                secret = SecretFacts(
-                    assignment=assignment, redis="x", redis_current=True, owned=owned
-                )
-            case act.CreatePod(assignment):
-                current = pod(
-                    epoch=assignment.epoch,
-                    mark=mark_of(assignment),
-                    ready=False,
-                    created_us=observed.wall_us,
-                )
-            case act.DeletePod():
-                current = None
-            case act.MarkPod(mark):
-                current = dataclasses.replace(current, mark=mark)
-            case act.DeleteSecret():
-                secret = None
-            case act.GrantRedis():
-                acl = True
-            case act.AddFinalizer():
-                has_finalizer = True
-            case act.RemoveFinalizer():
-                has_finalizer = False
-            case _:
-                pass
-    new = dataclasses.replace(observed.wish, status=status, has_finalizer=has_finalizer)
-    return dataclasses.replace(observed, wish=new, secret=secret, pod=current, acl_current=acl)
 
 
 def test_before_the_lead_time_nothing_is_made():
@@ -542,10 +413,44 @@ def facts(draw):
                 ours=draw(st.sampled_from([True, True, False])),
             ),
         )
+    trades = draw(st.booleans())
     if draw(st.booleans()):
-        sample = settle(seen(wall_us=at("09:17:00"))).secret
+        sample = settle((live if trades else seen)(wall_us=at("09:17:00"))).secret
         observed = dataclasses.replace(observed, secret=sample)
-    return observed
+    return draw(traded_for_real(observed)) if trades else observed
+
+
+@st.composite
+def traded_for_real(draw, observed):
+    asked = observed.wish.spec
+    real = spec(mode="Live", brokerAccount="mine", desiredState=observed.wish.desired)
+    rival = Rival(
+        name="m0",
+        uid="u0",
+        created_us=draw(st.sampled_from([-1, 1])),
+        at_risk=draw(st.booleans()),
+        in_session=draw(st.booleans()),
+        due=draw(st.booleans()),
+    )
+    return dataclasses.replace(
+        observed,
+        wish=dataclasses.replace(
+            observed.wish, mode="Live", account="mine", spec=None if asked is None else real
+        ),
+        account=live_account(
+            observed_ip=draw(st.sampled_from(["", "9.9.9.9"])), registered_ip="1.1.1.1"
+        ),
+        session=draw(
+            st.sampled_from([NO_SESSION, open_session(), open_session(until=at("09:00:00"))])
+        ),
+        feed=dataclasses.replace(
+            observed.feed,
+            broker="zerodha",
+            instrument=draw(st.sampled_from([None, SHARE])),
+            knows_symbol=draw(st.booleans()),
+        ),
+        rivals=draw(st.sampled_from([(), (rival,)])),
+    )
 
 
 @settings(max_examples=600, deadline=None)
@@ -578,7 +483,10 @@ def test_a_pod_that_guards_a_position_is_never_taken_away(observed):
 @given(facts())
 def test_a_position_without_a_pod_gets_one(observed):
     usable = observed.secret is not None or (
-        observed.runner_known and observed.wish.spec is not None and observed.runner is not None
+        observed.runner_known
+        and observed.wish.spec is not None
+        and observed.runner is not None
+        and (observed.feed.instrument is not None or not observed.live)
     )
     if not observed.at_risk or observed.pod is not None or not usable:
         return

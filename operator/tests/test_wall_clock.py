@@ -1,17 +1,10 @@
 """The wall clock's day, and a node that is lost, on a real API server."""
 
-import asyncio
-
 import pytest
-from algo_operator.kube.resources import NODES, PODS, STRATEGIES, Resource
+from algo_operator.kube.resources import NODES, PODS, STRATEGIES
+from operator_days import DAY, holding, reason
 
 pytestmark = pytest.mark.api_server
-
-BINDING = Resource("", "v1", "pods", "Binding")
-
-
-def reason(body: dict) -> str:
-    return next(row for row in body["status"]["conditions"] if row["type"] == "Ready")["reason"]
 
 
 async def test_a_pod_is_made_when_its_lead_time_comes(world, set_clock):
@@ -42,61 +35,34 @@ async def test_an_entry_that_nobody_was_there_for_is_missed(world, set_clock):
     assert await world.get(PODS, tenant, "m1-runner") is None
 
 
-async def test_a_position_on_a_lost_node_gets_a_new_pod(world, set_clock):
-    await world.account("algo-system", "demo", clock="Feed", feed={"shared": True})
-    await world.feed_day("shared", "2026-07-10T09:00:00")
-    node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n1"}}
-    await world.kube.create(NODES, None, node)
-    await node_ready(world, "True")
+async def test_a_position_on_a_lost_node_gets_a_new_pod(world, shared_feed, node):
     world.kubelet()
     await world.start(node_lost_seconds=1)
     tenant = await world.tenant()
-    await world.strategy(tenant, "m1")
-    body = await world.until(STRATEGIES, tenant, "m1", lambda b: reason(b) == "Running")
-    await world.says(body["metadata"]["uid"], execution="BOUGHT", position=10, protection="runner")
-    await world.until(STRATEGIES, tenant, "m1", lambda b: b["status"]["position"] == 10)
+    await holding(world, tenant)
     old = await world.get(PODS, tenant, "m1-runner")
-    binding = {
-        "apiVersion": "v1",
-        "kind": "Binding",
-        "metadata": {"name": "m1-runner"},
-        "target": {"apiVersion": "v1", "kind": "Node", "name": "n1"},
-    }
-    await world.kube._call("create", PODS, PODS.path(tenant, "m1-runner", "binding"), body=binding)
-    await asyncio.sleep(0.5)
+    await bind(world, tenant, "m1-runner", node)
+    await world.until(PODS, tenant, "m1-runner", lambda b: b["spec"]["nodeName"] == node)
+    await world.idle()
 
-    await node_ready(world, "Unknown")
+    await node_ready(world, node, "Unknown")
 
     await world.until(
         PODS, tenant, "m1-runner", lambda b: b["metadata"]["uid"] != old["metadata"]["uid"]
     )
-    await world.kube.delete(NODES, None, "n1")
 
 
-async def test_a_node_lost_before_a_restart_is_lost_after_it(world):
-    await world.account("algo-system", "demo", clock="Feed", feed={"shared": True})
-    await world.feed_day("shared", "2026-07-10T09:00:00")
-    node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n1"}}
-    await world.kube.create(NODES, None, node)
+async def test_a_node_lost_before_a_restart_is_lost_after_it(world, shared_feed, node):
     world.kubelet()
     await world.start()
     tenant = await world.tenant()
-    await world.strategy(tenant, "m1")
-    body = await world.until(STRATEGIES, tenant, "m1", lambda b: reason(b) == "Running")
-    await world.says(body["metadata"]["uid"], execution="BOUGHT", position=10, protection="runner")
-    await world.until(STRATEGIES, tenant, "m1", lambda b: b["status"]["position"] == 10)
+    await holding(world, tenant)
     old = await world.get(PODS, tenant, "m1-runner")
     await world.stop()
-    binding = {
-        "apiVersion": "v1",
-        "kind": "Binding",
-        "metadata": {"name": "m1-runner"},
-        "target": {"apiVersion": "v1", "kind": "Node", "name": "n1"},
-    }
-    await world.kube._call("create", PODS, PODS.path(tenant, "m1-runner", "binding"), body=binding)
-    await node_ready(world, "Unknown")
+    await bind(world, tenant, "m1-runner", node)
+    await node_ready(world, node, "Unknown")
 
-    await world.feed_day("shared", "2026-07-10T09:00:00")  # its silence would bring a pass, too
+    await world.feed_day("shared", f"{DAY}T09:00:00")  # its silence would bring a pass, too
     await world.start(node_lost_seconds=4)
 
     await world.until(
@@ -106,9 +72,37 @@ async def test_a_node_lost_before_a_restart_is_lost_after_it(world):
         lambda b: b["metadata"]["uid"] != old["metadata"]["uid"],
         seconds=12,
     )
+
+
+@pytest.fixture
+async def shared_feed(world):
+    """The platform's feed, which shows a recorded day."""
+    await world.account("algo-system", "demo", clock="Feed", feed={"shared": True})
+    await world.feed_day("shared", f"{DAY}T09:00:00")
+
+
+@pytest.fixture
+async def node(world):
+    """A node that is ready."""
+    await world.kube.create(
+        NODES, None, {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n1"}}
+    )
+    await node_ready(world, "n1", "True")
+    yield "n1"
     await world.kube.delete(NODES, None, "n1")
 
 
-async def node_ready(world, status: str) -> None:
+async def bind(world, namespace: str, pod: str, node: str) -> None:
+    """Place a pod, as a scheduler does."""
+    binding = {
+        "apiVersion": "v1",
+        "kind": "Binding",
+        "metadata": {"name": pod},
+        "target": {"apiVersion": "v1", "kind": "Node", "name": node},
+    }
+    await world.kube._call("create", PODS, PODS.path(namespace, pod, "binding"), body=binding)
+
+
+async def node_ready(world, node: str, status: str) -> None:
     row = {"type": "Ready", "status": status, "reason": "Test", "message": ""}
-    await world.kube.patch(NODES, None, "n1", {"status": {"conditions": [row]}}, sub="status")
+    await world.kube.patch(NODES, None, node, {"status": {"conditions": [row]}}, sub="status")

@@ -5,14 +5,16 @@ from collections import Counter
 from typing import Any, Final, Never
 
 import structlog
-from algo_contract.ids import strategy_id
+from algo_contract.ids import account_id, strategy_id
+from prometheus_client import Gauge
 
 from algo_operator import metrics
 from algo_operator.context import Context, account_key, strategy_key, tenant_key
 from algo_operator.errors import OperatorError
 from algo_operator.kube.fields import section
 from algo_operator.kube.resources import Json
-from algo_operator.wakers import strategy_of
+from algo_operator.specs.naming import is_feed
+from algo_operator.wakers import pod_key
 from algo_operator.work_queue import Key, Priority
 
 log: Any = structlog.get_logger(__name__)
@@ -23,15 +25,16 @@ _NODES_SECONDS: Final = 5.0
 
 
 async def revoke_orphans(context: Context) -> None:
-    """Remove users of strategies that are gone, as after a finalizer was taken off by hand."""
+    """Remove users of strategies and accounts that are gone, as after a finalizer was taken off."""
     try:
         users = await context.users.users()
         # Only now: whoever was granted by then is known by now.
         known = {strategy_id(body["metadata"]["uid"]) for body in context.strategies.values()}
+        known |= {account_id(body["metadata"]["uid"]) for body in context.accounts.values()}
         for user in users - known:
             context.leadership.check()
             await context.users.revoke(user)
-            log.warning("orphaned_redis_user_revoked", strategy=user)
+            log.warning("orphaned_redis_user_revoked", user=user)
     except OperatorError as error:
         log.warning("orphans_not_revoked", error=str(error))
 
@@ -63,13 +66,13 @@ async def watch_nodes(context: Context) -> Never:
 
 
 def check_nodes(context: Context) -> None:
-    """Queue the strategies whose pods are on lost nodes."""
+    """Queue the strategies and accounts whose pods are on lost nodes."""
     placed = [(pod, node) for pod in context.pods.values() if (node := _node_of(pod))]
     context.nodes.note_used(node for _, node in placed)
     after = context.settings.node_lost_seconds
     for pod, node in placed:
         if context.nodes.is_lost(node, after_seconds=after):
-            context.queue.add(strategy_of(pod), priority=Priority.STATE)
+            context.queue.add(pod_key(context, pod), priority=Priority.STATE)
 
 
 def _node_of(pod: Json) -> str:
@@ -87,8 +90,15 @@ async def measure_cluster(context: Context) -> Never:
         )
         for phase in ("ACTIVE", "RUNNING", "STOPPED"):
             metrics.STRATEGIES.labels(phase).set(phases[phase])
-        states = Counter(
-            str(section(body, "status").get("phase")) for body in context.pods.values()
-        )
-        for state in ("Pending", "Running", "Failed", "Succeeded", "Unknown"):
-            metrics.PODS.labels(state).set(states[state])
+        _count_pods(context, metrics.PODS, feeds=False)
+        _count_pods(context, metrics.FEED_PODS, feeds=True)
+
+
+def _count_pods(context: Context, gauge: Gauge, *, feeds: bool) -> None:
+    states = Counter(
+        str(section(body, "status").get("phase"))
+        for body in context.pods.values()
+        if is_feed(body) is feeds
+    )
+    for state in ("Pending", "Running", "Failed", "Succeeded", "Unknown"):
+        gauge.labels(state).set(states[state])

@@ -1,26 +1,25 @@
 """The conditions of a strategy: a reason and a sentence that a stranger understands. Pure."""
 
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from algo_contract import names, redis_keys
 from algo_contract.sessions import ist_datetime
 from algo_contract.states import sentence
 
-from algo_operator.clock import timestamp
+from algo_operator.broker_conditions import (
+    PAPER_CREDENTIALS,
+    PAPER_EGRESS,
+    credentials,
+    egress,
+)
+from algo_operator.model.entry import ends_early
 from algo_operator.model.facts import STATE, Observed
 from algo_operator.model.problems import Problem
 from algo_operator.model.schedule import SECOND, Day
 from algo_operator.settings import Settings
+from algo_operator.verdict import Verdict, merge
 
 FEED_SILENT_US: Final = 15 * SECOND
-
-
-class Verdict(NamedTuple):
-    """One condition's status, reason and sentence."""
-
-    status: str
-    reason: str
-    message: str
 
 
 def conditions(
@@ -35,36 +34,12 @@ def conditions(
     """All conditions; a transition time changes only when the status flips."""
     verdicts = {
         "Ready": _ready(seen, day, problem, settings=settings, wanted=wanted, failed=failed),
-        "CredentialsReady": _credentials(seen),
-        "EgressReady": Verdict("True", "NotNeeded", "Paper trading sends nothing to a broker."),
+        "CredentialsReady": _credentials(seen, day),
+        "EgressReady": _egress(seen),
         "FeedHealthy": _feed(seen),
         "Protected": _protected(seen),
     }
     return merge(seen.wish.status.get("conditions"), verdicts, seen.wish.generation, seen.wall_us)
-
-
-def merge(
-    current: list[dict[str, Any]] | None, verdicts: dict[str, Verdict], generation: int, now_us: int
-) -> list[dict[str, Any]]:
-    """The conditions with their transition times, and those of other writers as they are."""
-    known = {condition["type"]: condition for condition in current or []}
-    rows: list[dict[str, Any]] = []
-    for kind, verdict in verdicts.items():
-        old = known.get(kind)
-        flipped = old is None or old["status"] != verdict.status
-        rows.append(
-            {
-                "type": kind,
-                "status": verdict.status,
-                "reason": verdict.reason,
-                "message": verdict.message[:1024],
-                "lastTransitionTime": timestamp(now_us)
-                if flipped or old is None
-                else old["lastTransitionTime"],
-                "observedGeneration": generation,
-            }
-        )
-    return rows + [row for kind, row in known.items() if kind not in verdicts]
 
 
 def _ready(
@@ -213,13 +188,20 @@ def _idle(seen: Observed, day: Day) -> Verdict:
     return Verdict("True", "Scheduled", f"{missed}The runner pod is due on {when} (IST).")
 
 
-def _credentials(seen: Observed) -> Verdict:
-    spec = seen.wish.spec
-    if spec is not None and spec.mode == "Live":
-        return Verdict(
-            "False", "LiveNotAvailable", "Live trading is not available in this release."
-        )
-    return Verdict("True", "NotNeeded", "Paper trading needs no broker session.")
+def _credentials(seen: Observed, day: Day) -> Verdict:
+    if not seen.live or seen.account is None:
+        return PAPER_CREDENTIALS
+    verdict = credentials(seen.account, seen.session, now_us=seen.wall_us)
+    session = day.session
+    if verdict.status == "True" and session is not None and ends_early(seen, session):
+        return Verdict("False", "SessionEndsEarly", ends_early(seen, session))
+    return verdict
+
+
+def _egress(seen: Observed) -> Verdict:
+    if not seen.live or seen.account is None:
+        return PAPER_EGRESS
+    return egress(seen.account)
 
 
 def _feed(seen: Observed) -> Verdict:

@@ -3,7 +3,10 @@
 from dataclasses import dataclass, field
 
 from algo_contract import names
+from algo_contract.ids import account_id
+from algo_contract.redis_keys import SHARED_FEED
 
+from algo_operator.broker_sessions import BrokerSessions
 from algo_operator.clock import Clock
 from algo_operator.kube.client import Kube
 from algo_operator.kube.fields import labels, section
@@ -28,6 +31,7 @@ class Context:
     links: RedisLinks
     users: RedisUsers
     leadership: Leadership
+    sessions: BrokerSessions = field(default_factory=lambda: BrokerSessions(None))
     queue: WorkQueue = field(default_factory=WorkQueue)
     live: Live = field(default_factory=Live)
     strategies: Objects = field(default_factory=Objects)
@@ -43,6 +47,11 @@ class Context:
             return None
         return labels(body).get(names.TENANT_LABEL)
 
+    def namespace_uid(self, namespace: str) -> str:
+        """The UID of a tenant's namespace; empty for others, which are not watched."""
+        body = self.namespaces.get(Name("", namespace))
+        return "" if body is None else str(body["metadata"]["uid"])
+
     def is_shared(self, account: Json) -> bool:
         """Whether an account's feed may serve all: it says so, and is no tenant's."""
         asked = section(section(account, "spec"), "feed").get("shared")
@@ -52,6 +61,19 @@ class Context:
         """The platform's account whose feed serves all. A tenant cannot provide it."""
         shared = [body for body in self.accounts.values() if self.is_shared(body)]
         return min(shared, key=lambda body: body["metadata"]["creationTimestamp"], default=None)
+
+    def account_of_feed(self, feed: str) -> Json | None:
+        """The account whose feed it is."""
+        if feed == SHARED_FEED:
+            return self.shared_account()
+        return next(
+            (
+                body
+                for body in self.accounts.values()
+                if account_id(body["metadata"]["uid"]) == feed
+            ),
+            None,
+        )
 
 
 def strategy_key(name: Name) -> Key:

@@ -35,6 +35,7 @@ RECONCILE_RESULTS = Counter(
 ACTIONS = Counter("algo_operator_actions_total", "Actions taken, by kind.", ["action"])
 STRATEGIES = Gauge("algo_operator_strategies", "Strategies by phase.", ["phase"])
 PODS = Gauge("algo_operator_runner_pods", "Runner pods by state.", ["state"])
+FEED_PODS = Gauge("algo_operator_feed_pods", "Feed pods by state.", ["state"])
 IN_POSITION = Gauge(
     "algo_operator_strategies_in_position", "Strategies that hold shares or have a live order."
 )

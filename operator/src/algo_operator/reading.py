@@ -11,11 +11,13 @@ from pydantic import ValidationError
 
 from algo_operator.clock import from_timestamp
 from algo_operator.kube.resources import Json
-from algo_operator.model.facts import Account, Wish
+from algo_operator.model.facts import LIVE_BROKERS, PAPER, Account, Wish
 from algo_operator.watch.objects import name_of
 
 _parsed: dict[tuple[str, int], tuple[TradingStrategySpec | None, str]] = {}
 _PARSED_LIMIT: Final = 20_000
+_AVAILABLE: Final = ", ".join(sorted(LIVE_BROKERS))
+_PORTS: Final = {"http": 80, "ws": 80, "https": 443, "wss": 443}
 
 
 def read_wish(body: Json) -> Wish:
@@ -35,6 +37,7 @@ def read_wish(body: Json) -> Wish:
         spec_problem=problem,
         desired=_desired(body.get("spec") or {}),
         account=str((body.get("spec") or {}).get("brokerAccount") or ""),
+        mode="Live" if (body.get("spec") or {}).get("mode") == "Live" else "Paper",
         created_us=from_timestamp(created) if created else 0,
         has_finalizer=names.FINALIZER in (meta.get("finalizers") or []),
         deleted_us=from_timestamp(deleted) if deleted else None,
@@ -55,6 +58,7 @@ def read_account(body: Json, allowed_hosts: frozenset[str]) -> Account:
         return Account(
             name=meta["name"],
             id=own,
+            uid=meta["uid"],
             broker="paper",
             clock="Wall",
             feed=own,
@@ -63,10 +67,25 @@ def read_account(body: Json, allowed_hosts: frozenset[str]) -> Account:
     return Account(
         name=meta["name"],
         id=own,
+        uid=meta["uid"],
         broker=spec.broker,
         clock=spec.clock,
         feed=_feed(spec, own),
-        problem=_url_problem(spec, allowed_hosts),
+        problem=_url_problem(spec, allowed_hosts) or _broker_problem(spec),
+        base_url=spec.baseUrl,
+        feed_url=spec.feedUrl,
+        egress_proxy=spec.egressProxy,
+        orders_per_second=spec.limits.ordersPerSecond,
+        registered_ip=spec.registeredIP or "",
+        observed_ip=str((body.get("status") or {}).get("observedIP") or ""),
+    )
+
+
+def _broker_problem(spec: BrokerAccountSpec) -> str:
+    if spec.broker in LIVE_BROKERS or spec.broker == PAPER:
+        return ""
+    return (
+        f"Connecting to {spec.broker} is not available in this release; {_AVAILABLE} and paper are."
     )
 
 
@@ -83,13 +102,23 @@ def _feed(spec: BrokerAccountSpec, own: str) -> str:
 
 def _url_problem(spec: BrokerAccountSpec, allowed: frozenset[str]) -> str:
     for field, url in (("baseUrl", spec.baseUrl), ("feedUrl", spec.feedUrl)):
-        host = urlsplit(url).hostname if url is not None else None
-        if url is not None and (host is None or host not in allowed):
+        if url is not None and not _is_allowed(url, allowed):
             return (
-                f"{field} names the host {host}, which the platform does not allow. "
-                "An administrator may add it to broker_url_allowlist."
+                f"{field} names the host {urlsplit(url).hostname}, which the platform does not "
+                "allow. An administrator may add it to broker_url_allowlist."
             )
     return ""
+
+
+def _is_allowed(url: str, allowed: frozenset[str]) -> bool:
+    """Whether the host, or the host with this port, is on the list."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return False
+    port = port or _PORTS[parts.scheme]
+    return host is not None and bool({host, f"{host}:{port}"} & allowed)
 
 
 def _desired(spec: dict[str, Any]) -> Literal["Active", "Paused", "Stopped"]:

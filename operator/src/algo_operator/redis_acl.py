@@ -1,4 +1,4 @@
-"""Redis users of runners. The only place that may ACL SETUSER: whoever may do that is root there.
+"""Redis users of runners and feeds. The only place that may ACL SETUSER: who may do that is root.
 
 Users vanish when Redis restarts without its aclfile, so what was granted is remembered together
 with the server's run id; after a restart every grant is made again.
@@ -32,9 +32,17 @@ class RedisUsers:
         """Whether the user has exactly these rights on both servers."""
         return self._granted.get(user) == fingerprint(rules)
 
-    async def grant(self, user: str, rules: list[str]) -> None:
-        """Make the user, or change it; the change is atomic and connections stay."""
+    async def grant(self, user: str, rules: list[str], *, only: str = "") -> None:
+        """Make the user, or change it; the change is atomic and connections stay.
+
+        Args:
+            user: its name.
+            rules: the arguments of ACL SETUSER.
+            only: one server's name, where the user is needed on that alone.
+        """
         for name, server in self._links.servers:
+            if only not in {"", name}:
+                continue
             with redis_errors(name):
                 await server.execute_command("ACL", "SETUSER", user, *rules)
         self._granted[user] = fingerprint(rules)
@@ -49,12 +57,12 @@ class RedisUsers:
         self._unsaved.set()
 
     async def users(self) -> set[str]:
-        """All runners' users on either server."""
+        """All users of runners and feeds on either server."""
         found: set[str] = set()
         for name, server in self._links.servers:
             with redis_errors(name):
                 found.update(await server.execute_command("ACL", "USERS"))
-        return {user for user in found if user.startswith("str_")}
+        return {user for user in found if user.startswith(("str_", "brk_"))}
 
     async def restarted(self) -> bool:
         """Whether a server has restarted since last asked; then nothing counts as granted."""

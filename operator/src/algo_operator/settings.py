@@ -33,8 +33,18 @@ class Settings(BaseSettings):
     runner_cpu_request: str = Field("10m", description="CPU request of a runner.")
     runner_memory_request: str = Field("32Mi", description="Memory request of a runner.")
     runner_memory_limit: str = Field("64Mi", description="Memory limit of a runner.")
+    feed_cpu_request: str = Field("50m", description="CPU request of a feed.")
+    feed_memory_request: str = Field("64Mi", description="Memory request of a feed.")
+    feed_memory_limit: str = Field("192Mi", description="Memory limit of a feed.")
+    feed_lead_seconds: int = Field(
+        300, ge=0, le=3600, description="A feed is made this long before its first runner."
+    )
+    session_keys: Path | None = Field(
+        None, description="Folder with the keys that open accounts' sessions; none: paper only."
+    )
     broker_url_allowlist: Annotated[frozenset[str], NoDecode] = Field(
-        frozenset(), description="Hosts that an account's baseUrl and feedUrl may name; comma list."
+        frozenset(),
+        description="Hosts, or host:port, that accounts' baseUrl and feedUrl may name; comma list.",
     )
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="Log level.")
     http_port: int = Field(

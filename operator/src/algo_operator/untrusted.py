@@ -1,10 +1,16 @@
-"""What runners write into Redis is a stranger's word: read within bounds, or not at all. Pure."""
+"""What runners and feeds write into Redis is a stranger's word: read within bounds or not. Pure."""
 
 import datetime as dt
 import re
 from typing import Final, get_args
 
-from algo_contract.assignment import Protection, RunnerState, read_state
+from algo_contract.assignment import (
+    InstrumentFacts,
+    Protection,
+    RunnerState,
+    read_instrument,
+    read_state,
+)
 from algo_contract.states import Execution
 
 LARGEST: Final = 250_000_000_000_000_000
@@ -15,6 +21,8 @@ _STREAM_ID: Final = re.compile(r"([0-9]{1,20})-([0-9]{1,20})")
 _STREAM_MOST: Final = 2**64
 _COUNTERS: Final = 2**31
 _LONGEST_REASON: Final = 128
+_LONGEST_FACTS: Final = 512
+_LARGEST_TICK: Final = 100_000
 _EXECUTIONS: Final = frozenset(get_args(Execution))
 _PROTECTIONS: Final = frozenset(get_args(Protection))
 
@@ -61,3 +69,29 @@ def runner_state(fields: dict[str, str]) -> RunnerState | None:
     if len(state.reason) > _LONGEST_REASON:
         raise ValueError("unreadable runner state: the reason is too long")
     return state
+
+
+def instrument(text: str | None) -> InstrumentFacts | None:
+    """What a feed says of a share, as it can be acted on; None when there is nothing such."""
+    if text is None or len(text) > _LONGEST_FACTS:
+        return None
+    try:
+        facts = read_instrument(text)
+    except ValueError:
+        return None
+    return facts if is_sane(facts) else None
+
+
+def is_sane(facts: InstrumentFacts) -> bool:
+    """Whether the figures are whole numbers of a sane size."""
+    bounds = (
+        (facts.token, 0, LARGEST),
+        (facts.tick_size, 1, _LARGEST_TICK),
+        (facts.lot_size, 1, _COUNTERS),
+        (1 if facts.freeze_quantity is None else facts.freeze_quantity, 1, _COUNTERS),
+    )
+    return all(_is_whole(value) and least <= value <= most for value, least, most in bounds)
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)

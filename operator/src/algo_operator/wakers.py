@@ -9,6 +9,7 @@ from algo_operator.context import Context, account_key, strategy_key, tenant_key
 from algo_operator.kube.fields import annotations, labels, owners, section
 from algo_operator.kube.resources import Json
 from algo_operator.mirror.live import Followed
+from algo_operator.specs.naming import is_feed
 from algo_operator.watch.objects import name_of
 from algo_operator.work_queue import Key, Priority
 
@@ -18,8 +19,11 @@ class Wakers:
     """Callbacks for watches; the caches are up to date when they are called."""
 
     context: Context
-    _accounts: dict[str, tuple[int, bool]] = field(default_factory=dict[str, tuple[int, bool]])
-    """By uid: the generation last seen, and whether all could share its feed."""
+    _accounts: dict[str, tuple[int, bool, str]] = field(
+        default_factory=dict[str, tuple[int, bool, str]]
+    )
+    """By uid: the generation last seen, whether all could share its feed, and from which address
+    its broker sees us come."""
 
     _tenants: dict[str, str] = field(default_factory=dict[str, str])
 
@@ -40,7 +44,8 @@ class Wakers:
         meta = body["metadata"]
         namespace, name = meta["namespace"], meta["name"]
         self.context.queue.add(account_key(namespace, name))
-        known = (int(meta.get("generation", 1)), self.context.is_shared(body))
+        observed = str(section(body, "status").get("observedIP") or "")
+        known = (int(meta.get("generation", 1)), self.context.is_shared(body), observed)
         before = self._accounts.get(meta["uid"])
         if before == known and not gone:
             return
@@ -63,10 +68,8 @@ class Wakers:
             self.account(body, gone)
 
     def pod(self, body: Json, gone: bool) -> None:  # noqa: ARG002, FBT001
-        """A runner pod changed."""
-        followed = self._followed(body)
-        key = followed.key if followed is not None else strategy_of(body)
-        self.context.queue.add(key, priority=Priority.STATE)
+        """A runner's or a feed's pod changed."""
+        self.context.queue.add(self._key_of(body), priority=Priority.STATE)
 
     def namespace(self, body: Json, gone: bool) -> None:  # noqa: FBT001
         """A tenant namespace changed; its strategies care only whose it is."""
@@ -90,13 +93,28 @@ class Wakers:
         delay = self.context.settings.node_lost_seconds + 0.1
         for pod in self.context.pods.values():
             on_it = section(pod, "spec").get("nodeName") == body["metadata"]["name"]
-            followed = self._followed(pod) if on_it else None
-            if followed is not None:
-                self.context.queue.add(followed.key, delay=delay)
+            if on_it and (is_feed(pod) or self._followed(pod) is not None):
+                self.context.queue.add(self._key_of(pod), delay=delay)
+
+    def _key_of(self, pod: Json) -> Key:
+        followed = self._followed(pod)
+        return followed.key if followed is not None else pod_key(self.context, pod)
 
     def _followed(self, pod: Json) -> Followed | None:
         uid = labels(pod).get(names.STRATEGY_UID_LABEL, "")
         return self.context.live.followed.get(strategy_id(uid))
+
+
+def pod_key(context: Context, pod: Json) -> Key:
+    """The key under which a pod of ours is looked after."""
+    if not is_feed(pod):
+        return strategy_of(pod)
+    account = context.account_of_feed(labels(pod).get(names.ACCOUNT_ID_LABEL, ""))
+    name = name_of(pod if account is None else account)
+    return account_key(
+        name.namespace,
+        labels(pod).get(names.ACCOUNT_NAME_LABEL, "") if account is None else name.name,
+    )
 
 
 def strategy_of(pod: Json) -> Key:

@@ -11,6 +11,7 @@ import structlog
 from algo_contract import names
 
 from algo_operator.background import measure_cluster, resync, watch_nodes
+from algo_operator.broker_sessions import BrokerSessions
 from algo_operator.clock import Clock, SystemClock
 from algo_operator.context import Context
 from algo_operator.errors import OperatorError
@@ -27,8 +28,9 @@ from algo_operator.reconcile.driver import work
 from algo_operator.reconcile.warm import warm_up
 from algo_operator.redis_acl import RedisUsers
 from algo_operator.redis_links import connect
+from algo_operator.seal_key import keep_published
 from algo_operator.settings import Settings
-from algo_operator.specs.naming import RUNNER_LABELS
+from algo_operator.specs.naming import POD_SELECTOR
 from algo_operator.wakers import Wakers
 from algo_operator.watch.audit import Audit
 from algo_operator.watch.objects import Objects
@@ -36,7 +38,6 @@ from algo_operator.watch.watcher import Watch, run_watch
 
 log: Any = structlog.get_logger(__name__)
 
-RUNNER_SELECTOR: Final = ",".join(f"{name}={value}" for name, value in RUNNER_LABELS.items())
 _PASSES_END_SECONDS: Final = 5.0
 _KOPF_WATCHES: Final = 2
 _UNWELL_SECONDS: Final = 15.0
@@ -72,6 +73,7 @@ class Operator:
             links=links,
             users=RedisUsers(links),
             leadership=leadership,
+            sessions=BrokerSessions(self.settings.session_keys),
         )
 
     async def run(self) -> int:
@@ -122,6 +124,8 @@ class Operator:
         )
         for name, loop in loops(context).items():
             self._spawn(name, loop)
+        if settings.session_keys is not None:
+            self._spawn("seal key", lambda: keep_published(context))
         self._spawn("redis users", context.users.keep_saved)
         self._spawn("resync", lambda: resync(context))
         self._spawn("nodes", lambda: watch_nodes(context))
@@ -140,7 +144,7 @@ class Operator:
         context = self.context
         watches = [
             self._watch_of(NAMESPACES, context.namespaces, wakers.namespace, names.TENANT_LABEL),
-            self._watch_of(PODS, context.pods, wakers.pod, RUNNER_SELECTOR),
+            self._watch_of(PODS, context.pods, wakers.pod, POD_SELECTOR),
             self._watch_of(NODES, Objects(), wakers.node, ""),
         ]
         for watch in watches:

@@ -45,6 +45,7 @@ STRATEGIES: Final = Resource(names.GROUP, names.VERSION, names.STRATEGY_PLURAL, 
 ACCOUNTS: Final = Resource(names.GROUP, names.VERSION, names.ACCOUNT_PLURAL, names.ACCOUNT_KIND)
 PODS: Final = Resource("", "v1", "pods", "Pod")
 SECRETS: Final = Resource("", "v1", "secrets", "Secret")
+CONFIG_MAPS: Final = Resource("", "v1", "configmaps", "ConfigMap")
 EVENTS: Final = Resource("", "v1", "events", "Event")
 QUOTAS: Final = Resource("", "v1", "resourcequotas", "ResourceQuota")
 LIMIT_RANGES: Final = Resource("", "v1", "limitranges", "LimitRange")

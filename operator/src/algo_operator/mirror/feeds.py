@@ -1,21 +1,26 @@
 """Feeds: their clocks and heartbeats, what they do not know, and what strategies want of them."""
 
-from typing import Any
+from typing import Any, Final
 
 import structlog
 from algo_contract import redis_keys
+from algo_contract.assignment import InstrumentFacts
 from algo_contract.sessions import ist_datetime
 
 from algo_operator.conditions import FEED_SILENT_US
-from algo_operator.context import Context
+from algo_operator.context import Context, account_key
 from algo_operator.errors import Unreadable
 from algo_operator.mirror.live import Feed
 from algo_operator.reading import read_account
 from algo_operator.redis_links import answers, redis_errors
-from algo_operator.untrusted import number
+from algo_operator.untrusted import instrument, number
+from algo_operator.watch.objects import name_of
 from algo_operator.work_queue import Priority
 
 log: Any = structlog.get_logger(__name__)
+
+_NOTHING: Final = ""
+"""Asked for where nothing is wanted: a command with no field is refused."""
 
 
 def _feeds(context: Context) -> list[str]:
@@ -25,20 +30,22 @@ def _feeds(context: Context) -> list[str]:
 
 async def poll_feeds(context: Context) -> None:
     """Read all feeds' clocks; a new day, a silence or unknown symbols wake their strategies."""
-    feeds = _feeds(context)
+    feeds, wanted = _feeds(context), _wanted(context)
     pipe = context.links.ticks.pipeline(transaction=False)
     for feed in feeds:
         pipe.mget(redis_keys.feed_clock(feed), redis_keys.feed_heartbeat(feed))
         pipe.smembers(redis_keys.feed_unknown(feed))
+        pipe.hmget(redis_keys.feed_facts(feed), wanted.get(feed) or [_NOTHING])
     said = await answers(pipe, "ticks")
     for gone in context.live.feeds.keys() - set(feeds):
         del context.live.feeds[gone]
     for position, name in enumerate(feeds):
-        (clock, heartbeat), unknown = said[2 * position], said[2 * position + 1]
+        (clock, heartbeat), unknown, facts = said[3 * position : 3 * position + 3]
         feed = context.live.feeds.setdefault(name, Feed())
         before = _mood(feed)
         feed.clock_us, feed.heartbeat_us = number(clock), number(heartbeat)
         feed.unknown = frozenset() if isinstance(unknown, Unreadable) else frozenset(unknown)
+        feed.facts = _facts(wanted.get(name, []), facts)
         now_us = context.clock.now_us()
         feed.silent = feed.heartbeat_us is None or now_us - feed.heartbeat_us > FEED_SILENT_US
         if _mood(feed) != before:
@@ -46,13 +53,31 @@ async def poll_feeds(context: Context) -> None:
             _wake(context, name)
 
 
+def _wanted(context: Context) -> dict[str, list[str]]:
+    """What strategies want of each feed."""
+    wanted: dict[str, set[str]] = {}
+    for feed, share in context.live.wants.values():
+        wanted.setdefault(feed, set()).add(share)
+    return {feed: sorted(shares) for feed, shares in wanted.items()}
+
+
+def _facts(shares: list[str], said: list[str | None] | Unreadable) -> dict[str, InstrumentFacts]:
+    if isinstance(said, Unreadable):
+        return {}
+    read = {share: instrument(text) for share, text in zip(shares, said, strict=False)}
+    return {share: facts for share, facts in read.items() if facts is not None}
+
+
 def _mood(feed: Feed) -> tuple[object, ...]:
     """What a change of matters to strategies: the date, not each second of the clock."""
     day = ist_datetime(feed.clock_us).date() if feed.clock_us is not None else None
-    return day, feed.silent, feed.unknown
+    return day, feed.silent, feed.unknown, frozenset(feed.facts.items())
 
 
 def _wake(context: Context, feed: str) -> None:
+    owner = context.account_of_feed(feed)
+    if owner is not None:
+        context.queue.add(account_key(*name_of(owner)), priority=Priority.NORMAL)
     for key, follows in list(context.live.follows_feed.items()):
         if follows == feed:
             context.queue.add(key, priority=Priority.NORMAL)
@@ -100,8 +125,8 @@ async def sync_wants(context: Context) -> None:
     Nothing is taken out before it is known what every strategy wants.
     """
     wanted: dict[str, set[str]] = {feed: set() for feed in _feeds(context)}
-    for feed, instrument in list(context.live.wants.values()):
-        wanted.setdefault(feed, set()).add(instrument)
+    for feed, share in list(context.live.wants.values()):
+        wanted.setdefault(feed, set()).add(share)
     for feed, instruments in wanted.items():
         key = redis_keys.feed_instruments(feed)
         with redis_errors("ticks"):

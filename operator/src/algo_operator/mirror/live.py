@@ -3,7 +3,9 @@
 from dataclasses import dataclass, field
 from typing import Final
 
-from algo_operator.model.facts import Account, FeedFacts, Trouble
+from algo_contract.assignment import InstrumentFacts
+
+from algo_operator.model.facts import Account, FeedFacts, SessionFacts, Trouble
 from algo_operator.work_queue import Key
 
 LATELY_SECONDS: Final = 600.0
@@ -42,6 +44,8 @@ class Feed:
     heartbeat_us: int | None = None
     silent: bool = True
     unknown: frozenset[str] = frozenset()
+    facts: dict[str, InstrumentFacts] = field(default_factory=dict[str, InstrumentFacts])
+    """By EXCHANGE:SYMBOL, of what strategies want."""
 
 
 @dataclass(slots=True)
@@ -57,6 +61,17 @@ class Live:
 
     follows_feed: dict[Key, str] = field(default_factory=dict[Key, str])
     """Which feed's clock a strategy goes by."""
+
+    feed_needs: dict[Key, int] = field(default_factory=dict[Key, int])
+    """From when, wall clock in µs, a strategy needs the feed it follows."""
+
+    claims: set[Key] = field(default_factory=set[Key])
+    """Live strategies that are in session: no other may trade their share on their account."""
+
+    sessions: dict[Key, tuple[SessionFacts, bool]] = field(
+        default_factory=dict[Key, tuple[SessionFacts, bool]]
+    )
+    """By account: its session, and whether it had ended, when last looked at."""
 
     holding: dict[Key, Key | None] = field(default_factory=dict[Key, Key | None])
     """Strategies at risk, and the account they trade on."""
@@ -96,6 +111,7 @@ class Live:
             clock_us=known.clock_us,
             heartbeat_us=known.heartbeat_us,
             knows_symbol=instrument not in known.unknown,
+            instrument=known.facts.get(instrument),
         )
 
     def replaced_lately(self, key: Key, now: float) -> int:
@@ -111,6 +127,7 @@ class Live:
         for memory in (
             self.wants,
             self.follows_feed,
+            self.feed_needs,
             self.holding,
             self.errors,
             self.replaced,
@@ -118,4 +135,5 @@ class Live:
         ):
             memory.pop(key, None)
         self.stuck.discard(key)
+        self.claims.discard(key)
         self.taken.discard(key)

@@ -42,6 +42,8 @@ class WriteSecret:
 
     assignment: Assignment
     owned: bool
+    session: str = ""
+    """The fingerprint of the broker session that goes beside it; empty: what is there stays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,7 @@ class CreatePod:
 
     assignment: Assignment
     owned: bool
+    session: str = ""
 
 
 @dataclass(frozen=True, slots=True)

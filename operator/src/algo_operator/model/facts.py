@@ -4,7 +4,8 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from algo_contract.assignment import Assignment, RunnerState
+from algo_contract.assignment import Assignment, InstrumentFacts, RunnerState
+from algo_contract.broker_session import LOGIN_FIELDS
 from algo_contract.sessions import ist_datetime
 from algo_contract.v1alpha1 import TradingStrategySpec
 
@@ -13,6 +14,9 @@ from algo_operator.watch.objects import Name
 STATE: Final = "state"
 """The part of a runner's keys that says what it holds."""
 MOVING: Final = frozenset({"BUYING", "BOUGHT", "SELLING"})
+LIVE_BROKERS: Final = frozenset(LOGIN_FIELDS)
+"""Brokers that this release can log in to and trade with."""
+PAPER: Final = "paper"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +35,9 @@ class Wish:
 
     account: str = ""
     """brokerAccount, readable even where the rest is not."""
+
+    mode: Literal["Paper", "Live"] = "Paper"
+    """Likewise."""
 
     created_us: int = 0
 
@@ -59,6 +66,33 @@ class Account:
     problem: str = ""
     """Why the account cannot be used, in a sentence."""
 
+    uid: str = ""
+    base_url: str | None = None
+    feed_url: str | None = None
+    egress_proxy: str | None = None
+    orders_per_second: int = 8
+    registered_ip: str = ""
+    observed_ip: str = ""
+    """As the log-in worker has seen it."""
+
+    @property
+    def is_live(self) -> bool:
+        """It is an account at a broker that this release can trade with."""
+        return self.broker in LIVE_BROKERS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionFacts:
+    """An account's session at its broker, never its tokens."""
+
+    state: Literal["none", "unreadable", "open"]
+    expires_us: int = 0
+    mark: str = ""
+    """A fingerprint, so that a new one is seen."""
+
+
+NO_SESSION: Final = SessionFacts(state="none")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedFacts:
@@ -67,6 +101,23 @@ class FeedFacts:
     clock_us: int | None = None
     heartbeat_us: int | None = None
     knows_symbol: bool = True
+    broker: str = PAPER
+    """Whose prices it tells; paper: recorded ones."""
+
+    instrument: InstrumentFacts | None = None
+    """What the broker's master says of the strategy's share."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rival:
+    """Another live strategy on the same account, share and product: one position at the broker."""
+
+    name: str
+    uid: str
+    created_us: int
+    at_risk: bool
+    in_session: bool
+    due: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +170,8 @@ class SecretFacts:
 
     uid: str = ""
     version: str = ""
+    session: str = ""
+    """The fingerprint of the broker session in it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,6 +202,26 @@ class Observed:
     last_price: int | None = None
     silent: bool = False
     """In position, and no heartbeat for seconds."""
+
+    session: SessionFacts = NO_SESSION
+    """Of the account, where the strategy trades for real."""
+
+    rivals: tuple[Rival, ...] = ()
+
+    @property
+    def live(self) -> bool:
+        """The strategy trades for real."""
+        return self.wish.mode == "Live"
+
+    @property
+    def broker(self) -> str:
+        """Whose rules hold for its orders."""
+        return self.account.broker if self.live and self.account is not None else PAPER
+
+    @property
+    def needs_facts(self) -> bool:
+        """Its feed is a broker's, whose master says in which steps the share moves."""
+        return self.live or self.feed.broker in LIVE_BROKERS
 
     @property
     def clock(self) -> Literal["Wall", "Feed"]:

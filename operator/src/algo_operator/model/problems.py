@@ -1,10 +1,14 @@
 """Whether a strategy may trade at all, and why not. It never ends the guarding of a position."""
 
 from dataclasses import dataclass
+from typing import Final
 
-from algo_operator.model.facts import Observed
+from algo_operator.broker_conditions import credentials
+from algo_operator.model.facts import LIVE_BROKERS, Account, Observed, Rival
 from algo_operator.model.schedule import Day
 from algo_operator.specs.naming import runner_name
+
+_AVAILABLE: Final = " or ".join(sorted(LIVE_BROKERS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +17,9 @@ class Problem:
 
     reason: str
     sentence: str
+    passing: bool = False
+    """It may end by itself or is a matter of this day: a runner that is there goes on by its last
+    good assignment, and its feed is kept."""
 
 
 def problem_of(seen: Observed, day: Day) -> Problem | None:
@@ -26,11 +33,6 @@ def problem_of(seen: Observed, day: Day) -> Problem | None:
         )
     if wish.spec is None:
         return Problem("InvalidSpec", wish.spec_problem)
-    if wish.spec.mode == "Live":
-        return Problem(
-            "LiveNotAvailable",
-            "Live trading is not available in this release: no order will be sent. Use mode Paper.",
-        )
     if seen.secret is not None and seen.secret.foreign:
         child = runner_name(wish.name.name, wish.uid)
         return Problem(
@@ -45,7 +47,13 @@ def problem_of(seen: Observed, day: Day) -> Problem | None:
             f"{wish.name.namespace}. Make it, or make a new strategy without brokerAccount "
             "to trade on paper.",
         )
-    return _account_problem(seen) or _time_problem(day)
+    return (
+        _account_problem(seen)
+        or (Problem("InvalidTimes", day.problem) if day.problem else None)
+        or _rival_problem(seen, day)
+        or _share_problem(seen, day)
+        or _session_problem(seen, day)
+    )
 
 
 def _account_problem(seen: Observed) -> Problem | None:
@@ -54,14 +62,88 @@ def _account_problem(seen: Observed) -> Problem | None:
         return None
     if account.problem:
         return Problem("AccountNotReady", account.problem)
-    if account.broker != "paper":
+    if not seen.live:
+        return None
+    if not account.is_live:
         return Problem(
-            "FeedNotAvailable",
-            f"The account {account.name} is a {account.broker} account, whose price feed is not "
-            "available in this release. Use an account whose broker is paper, or none.",
+            "LiveNeedsBroker",
+            f"The account {account.name} is a {account.broker} account, which sends no real "
+            f"orders. For mode Live make a new strategy on an account at {_AVAILABLE}.",
+        )
+    return _own_feed_problem(account)
+
+
+def _own_feed_problem(account: Account) -> Problem | None:
+    if account.feed == account.id:
+        return None
+    return Problem(
+        "FeedNotOwn",
+        f"The account {account.name} follows the shared feed, but real orders need the prices, "
+        f"instruments and order updates of {account.broker} itself. Set spec.feed.enabled to true "
+        "and spec.feed.shared to false on the BrokerAccount.",
+    )
+
+
+def _rival_problem(seen: Observed, day: Day) -> Problem | None:
+    """One position at the broker is one strategy's: its orders could not be told apart."""
+    spec = seen.wish.spec
+    if not seen.live or seen.at_risk or spec is None or not (day.due or seen.pod is not None):
+        return None
+    first = next((rival for rival in seen.rivals if _comes_first(rival, seen)), None)
+    if first is None:
+        return None
+    return Problem(
+        "SymbolInUse",
+        f"The strategy {first.name} trades {spec.exchange}:{spec.symbol} ({spec.product}) on the "
+        f"account {seen.wish.account} now, and a broker keeps one position for both. Wait until it "
+        "is done, or make a new strategy on another account.",
+    )
+
+
+def _comes_first(rival: Rival, seen: Observed) -> bool:
+    """In position, then in session, then the older one."""
+    older = (rival.created_us, rival.uid) < (seen.wish.created_us, seen.wish.uid)
+    if rival.at_risk:
+        return True
+    if rival.in_session:
+        return seen.pod is None or older
+    return rival.due and older and seen.pod is None
+
+
+def _share_problem(seen: Observed, day: Day) -> Problem | None:
+    spec, facts = seen.wish.spec, seen.feed.instrument
+    if not seen.needs_facts or spec is None:
+        return None
+    share = f"{spec.exchange}:{spec.symbol}"
+    if not seen.feed.knows_symbol:
+        return Problem(
+            "InstrumentUnknown",
+            f"{seen.feed.broker} has no share {share} in its list of instruments. Check symbol and "
+            "exchange, and make a new strategy with the right ones.",
+            passing=True,
+        )
+    if facts is not None and facts.freeze_quantity and spec.quantity > facts.freeze_quantity:
+        return Problem(
+            "QuantityAboveFreeze",
+            f"quantity {spec.quantity} is above the most that the exchange takes in one order of "
+            f"{share}, {facts.freeze_quantity} (its freeze quantity). Lower the quantity.",
+            passing=True,
+        )
+    if facts is None and day.due:
+        return Problem(
+            "WaitingForFeed",
+            f"The price feed ({seen.feed_id}) has not told the steps in which {share} moves yet. "
+            "Its conditions FeedHealthy and CredentialsReady on the BrokerAccount say why; nothing "
+            "is bought before.",
+            passing=True,
         )
     return None
 
 
-def _time_problem(day: Day) -> Problem | None:
-    return Problem("InvalidTimes", day.problem) if day.problem else None
+def _session_problem(seen: Observed, day: Day) -> Problem | None:
+    if not seen.live or seen.account is None or not day.due:
+        return None
+    verdict = credentials(seen.account, seen.session, now_us=seen.wall_us)
+    if verdict.status == "True":
+        return None
+    return Problem(verdict.reason, verdict.message, passing=True)

@@ -59,7 +59,7 @@ def day_of(seen: Observed, *, lead_seconds: int) -> Day:
     spec, today = seen.wish.spec, seen.today
     if spec is None:
         return NO_DAY
-    broker = seen.account.broker if seen.account is not None else "paper"
+    broker = seen.broker
     if today is None or seen.now_us is None:
         return NO_DAY
     session = _session(spec, today, broker) if _trades(spec, today) else None
@@ -113,6 +113,44 @@ def _wall_day(
         next_run_us=next_run,
         wake_us=min((m for m in moments if m is not None and m > now), default=None),
     )
+
+
+def feed_from(
+    seen: Observed, day: Day, *, at_work: bool, hindered: bool, lead_seconds: int
+) -> int | None:
+    """From when, wall clock in µs, the strategy needs its feed; 0: now, None: not at all.
+
+    Args:
+        seen: the strategy.
+        day: its day.
+        at_work: a runner is there or should be, or a position is open.
+        hindered: it may not trade as it is, which does not end by itself.
+        lead_seconds: how long before a runner a feed is made.
+    """
+    if at_work:
+        return 0
+    over = seen.wish.desired == "Stopped" or seen.deleting or seen.wish.spec is None
+    if over or hindered:
+        return None
+    if seen.clock == "Feed":
+        return None if _has_ended(seen) else 0
+    return None if day.next_run_us is None else day.next_run_us - lead_seconds * SECOND
+
+
+def _has_ended(seen: Observed) -> bool:
+    """Its last day is over by the feed's clock, which is what would show another."""
+    spec, today = seen.wish.spec, seen.today
+    if spec is None or spec.endDate is None or today is None:
+        return False
+    day = today.isoformat()
+    return day > spec.endDate or (day == spec.endDate and seen.done_today)
+
+
+def at_clock(day: dt.date, clock: str) -> int:
+    """A time of day in exchange time, in µs since the epoch."""
+    seconds = sessions.seconds_of_day(clock)
+    midnight = dt.datetime.combine(day, dt.time(), sessions.IST)
+    return sessions.microseconds(midnight + dt.timedelta(seconds=seconds))
 
 
 def _trades(spec: TradingStrategySpec, day: dt.date) -> bool:

@@ -1,90 +1,103 @@
-"""One pass over one BrokerAccount: its id, conditions, and the finalizer while it is in use."""
+"""One pass over one BrokerAccount: its id and conditions, its feed, the way to its broker, and the
+finalizer while it is in use.
+"""
 
 from typing import Any
 
 from algo_contract import names
 
-from algo_operator.conditions import Verdict, merge
-from algo_operator.context import Context, account_key
+from algo_operator.account_conditions import account_verdicts, feed_status, phase
+from algo_operator.context import Context, account_key, strategy_key
 from algo_operator.errors import Conflict, NotFound
-from algo_operator.kube.resources import ACCOUNTS, Json
-from algo_operator.model.facts import Account
+from algo_operator.kube.fields import section
+from algo_operator.kube.resources import ACCOUNTS, NAMESPACES, NETWORK_POLICIES, Json
+from algo_operator.model.facts import NO_SESSION, Account, SessionFacts
+from algo_operator.model.feeds import FeedSeen
 from algo_operator.reading import read_account
+from algo_operator.reconcile.ensure import ensure
+from algo_operator.reconcile.feed import forget_feed, observe_feed, reconcile_feed
 from algo_operator.reconcile.warm import may_let_go
+from algo_operator.specs.egress import account_network
 from algo_operator.status import status_changes
-from algo_operator.watch.objects import FOR_GOOD, Name
+from algo_operator.verdict import merge
+from algo_operator.watch.objects import FOR_GOOD, Name, name_of
 from algo_operator.work_queue import Key
 
 
 async def reconcile_account(context: Context, key: Key) -> None:
-    """Report on an account, and hold it while a strategy of it is in position."""
+    """Report on an account, run its feed, and hold it while a strategy of it is in position."""
     body = context.accounts.get(Name(key.namespace, key.name))
     if body is None:
+        await forget_feed(context, key)
         context.queue.forget(key)
         return
     account = read_account(body, context.settings.broker_url_allowlist)
     in_use = account_key(key.namespace, key.name) in context.live.holding.values()
+    session = await _session(context, body, account)
+    _note_session(context, key, session)
+    feed = await observe_feed(context, key, body, account, session)
     try:
-        await _write_status(context, key, body, account, in_use=in_use)
+        await _write_status(context, key, body, feed, in_use=in_use)
         await _set_finalizer(context, key, in_use=in_use)
     except (NotFound, Conflict):
         await _look_again(context, key)
         raise
+    if account.is_live and not account.problem:
+        await ensure(context, NETWORK_POLICIES, account_network(account, key.namespace))
+    await reconcile_feed(context, key, feed)
+
+
+async def _session(context: Context, body: Json, account: Account) -> SessionFacts:
+    """The account's session; its namespace's UID comes from the API server, never from a spec."""
+    if not account.is_live:
+        return NO_SESSION
+    namespace = body["metadata"]["namespace"]
+    uid = context.namespace_uid(namespace)
+    if not uid:
+        found = await context.kube.find(NAMESPACES, None, namespace)
+        uid = "" if found is None else str(found["metadata"]["uid"])
+    return context.sessions.look(body, uid)
+
+
+def _note_session(context: Context, key: Key, session: SessionFacts) -> None:
+    """A session that came, went or ended is news to the strategies that trade with it."""
+    ended = session.state == "open" and session.expires_us <= context.clock.now_us()
+    now = (session, ended)
+    if context.live.sessions.get(key) == now:
+        return
+    context.live.sessions[key] = now
+    for strategy in context.strategies.values():
+        name, spec = name_of(strategy), section(strategy, "spec")
+        if name.namespace == key.namespace and spec.get("brokerAccount") == key.name:
+            context.queue.add(strategy_key(name))
 
 
 async def _write_status(
-    context: Context, key: Key, body: Json, account: Account, *, in_use: bool
+    context: Context, key: Key, body: Json, feed: FeedSeen, *, in_use: bool
 ) -> None:
+    """Write what differs; the log-in worker writes this status too, so only onto what was seen."""
     status: dict[str, Any] = body.get("status") or {}
-    generation = int(body["metadata"].get("generation", 1))
-    ready = _ready(account, deleting=in_use and "deletionTimestamp" in body["metadata"])
-    verdicts = {
-        "Ready": ready,
-        "CredentialsReady": _paper_only(account, "Paper trading needs no broker session."),
-        "EgressReady": _paper_only(account, "Paper trading sends nothing to a broker."),
-    }
+    meta = body["metadata"]
+    generation = int(meta.get("generation", 1))
+    known = context.live.feeds.get(feed.account.feed)
+    verdicts = account_verdicts(
+        feed,
+        heartbeat_us=known.heartbeat_us if known is not None else None,
+        deleting=in_use and "deletionTimestamp" in meta,
+    )
     fields = {
-        "id": account.id,
-        "phase": "READY" if ready.status == "True" else "FAILED",
+        "id": feed.account.id,
+        "phase": phase(verdicts),
         "observedGeneration": generation,
         "conditions": merge(status.get("conditions"), verdicts, generation, context.clock.now_us()),
+        **feed_status(verdicts),
     }
-    changes = status_changes(status, fields)
+    shown = {"healthy": None, "message": None} | section(status, "feed")
+    changes = status_changes(status | {"feed": shown}, fields)
     if changes:
-        answer = await context.kube.patch(
-            ACCOUNTS, key.namespace, key.name, {"status": changes}, sub="status"
-        )
+        patch = {"metadata": {"resourceVersion": meta["resourceVersion"]}, "status": changes}
+        answer = await context.kube.patch(ACCOUNTS, key.namespace, key.name, patch, sub="status")
         context.accounts.put(answer)
-
-
-def _ready(account: Account, *, deleting: bool) -> Verdict:
-    if account.problem:
-        return Verdict("False", "InvalidSpec", account.problem)
-    if deleting:
-        return Verdict(
-            "False",
-            "InUse",
-            "A strategy of this account is in position: it stays until that is sold.",
-        )
-    if account.broker != "paper":
-        return Verdict(
-            "False",
-            "BrokerNotAvailable",
-            f"Connecting to {account.broker} is not available in this release; paper accounts are.",
-        )
-    return Verdict(
-        "True",
-        "PaperAccount",
-        f"Paper trading on the {account.clock.lower()} clock, feed {account.feed}.",
-    )
-
-
-def _paper_only(account: Account, sentence: str) -> Verdict:
-    if account.broker == "paper":
-        return Verdict("True", "NotNeeded", sentence)
-    return Verdict(
-        "False", "BrokerNotAvailable", "Only paper accounts are available in this release."
-    )
 
 
 async def _set_finalizer(context: Context, key: Key, *, in_use: bool) -> None:

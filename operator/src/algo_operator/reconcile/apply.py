@@ -72,14 +72,11 @@ async def _one(work: Pass, action: act.Action) -> None:  # noqa: C901, PLR0912 -
             await _write_status(work, fields, guarded=guarded)
         case act.GrantRedis():
             await _grant(work, action)
-        case act.WriteSecret(assignment, owned):
-            redis = redis_file(work.context.settings, work.seen.wish.id, work.password)
-            await _write_secret(work, runner_secret(assignment, redis, owned=owned))
-        case act.CreatePod(assignment, owned):
-            body = await work.context.kube.create(
-                PODS, work.namespace, runner_pod(assignment, work.context.settings, owned=owned)
-            )
-            work.context.pods.put(body)
+        case act.WriteSecret():
+            await _write_secret(work, action)
+        case act.CreatePod(assignment, owned, session):
+            pod = runner_pod(assignment, work.context.settings, owned=owned, session=session)
+            work.context.pods.put(await work.context.kube.create(PODS, work.namespace, pod))
         case act.DeletePod():
             await _delete_pod(work, action)
         case act.MarkPod(mark):
@@ -190,9 +187,13 @@ async def _grant(work: Pass, action: act.GrantRedis) -> None:
     await work.context.users.grant(user, rules)
 
 
-async def _write_secret(work: Pass, body: Json) -> None:
+async def _write_secret(work: Pass, action: act.WriteSecret) -> None:
     """Make the Secret or change the one that was seen; no other owner is left on it."""
     kube, namespace = work.context.kube, work.namespace
+    redis = redis_file(work.context.settings, work.seen.wish.id, work.password)
+    body = runner_secret(
+        action.assignment, redis, owned=action.owned, session=_session(work, action.session)
+    )
     if work.seen.secret is None:
         await kube.create(SECRETS, namespace, body)
         return
@@ -202,6 +203,15 @@ async def _write_secret(work: Pass, body: Json) -> None:
         "resourceVersion": work.seen.secret.version,
     }
     await kube.patch(SECRETS, namespace, work.child, {"metadata": meta, "data": body["data"]})
+
+
+def _session(work: Pass, mark: str) -> str:
+    """The session's JSON; nothing where the Secret keeps the one it has."""
+    account, known = work.seen.account, work.seen.secret
+    kept = known is not None and known.session == mark and work.seen.session.mark != mark
+    if not mark or account is None or kept:
+        return ""
+    return work.context.sessions.text(account.uid, mark)
 
 
 async def _delete_secret(work: Pass) -> None:

@@ -1,5 +1,6 @@
 """Gather what one pass over a strategy decides on."""
 
+from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -10,8 +11,20 @@ from algo_operator.context import Context, strategy_key
 from algo_operator.errors import RedisUnavailable, Unreadable
 from algo_operator.kube.fields import section
 from algo_operator.kube.resources import PODS, SECRETS
-from algo_operator.model.facts import STATE, Account, Observed, PodFacts, SecretFacts, Wish
+from algo_operator.model.facts import (
+    NO_SESSION,
+    PAPER,
+    STATE,
+    Account,
+    FeedFacts,
+    Observed,
+    PodFacts,
+    SecretFacts,
+    SessionFacts,
+    Wish,
+)
 from algo_operator.reading import read_account, read_wish
+from algo_operator.reconcile.rivals import rivals_of
 from algo_operator.redis_links import redis_errors
 from algo_operator.specs.acl import runner_rules
 from algo_operator.specs.naming import is_runner, runner_name
@@ -53,9 +66,7 @@ async def observe(context: Context, name: Name, *, thoroughly: bool = False) -> 
         account=account,
         account_missing=missing,
         wall_us=context.clock.now_us(),
-        feed=context.live.feed_facts(
-            account.feed if account is not None else redis_keys.SHARED_FEED, instrument
-        ),
+        feed=_feed(context, account, instrument),
         pod=pod,
         secret=secret,
         runner=runner,
@@ -66,7 +77,30 @@ async def observe(context: Context, name: Name, *, thoroughly: bool = False) -> 
         replaced=context.live.replaced_lately(strategy_key(name), context.clock.monotonic()),
         last_price=followed.last_price if followed is not None else None,
         silent=followed.silent if followed is not None else False,
+        session=_session(context, wish),
+        rivals=rivals_of(context, wish),
     )
+
+
+def _feed(context: Context, account: Account | None, instrument: str) -> FeedFacts:
+    """What is known of the feed, and whose it is."""
+    feed = account.feed if account is not None else redis_keys.SHARED_FEED
+    facts = context.live.feed_facts(feed, instrument)
+    owner = context.account_of_feed(feed)
+    broker = section(owner, "spec").get("broker") if owner is not None else None
+    if account is not None and account.feed == account.id:
+        broker = account.broker
+    return replace(facts, broker=str(broker or PAPER))
+
+
+def _session(context: Context, wish: Wish) -> SessionFacts:
+    """The session a live strategy trades with."""
+    if wish.mode != "Live":
+        return NO_SESSION
+    body = context.accounts.get(Name(wish.name.namespace, wish.account))
+    if body is None:
+        return NO_SESSION
+    return context.sessions.look(body, context.namespace_uid(wish.name.namespace))
 
 
 def account_of(context: Context, wish: Wish) -> tuple[Account | None, bool]:

@@ -95,13 +95,19 @@ def wants_pod(seen: Observed, day: Day, problem: Problem | None) -> bool:
         return False
     if seen.deleting or seen.wish.desired == "Stopped":
         return winding_down and seen.pod is not None and seen.pod.ready
-    if problem is not None and not (problem.reason == "InvalidTimes" and winding_down):
+    if problem is not None and not _may_go_on(seen, problem, winding_down=winding_down):
         return False
     if seen.now_us is None:
         return seen.pod is not None and not (seen.runner is not None and seen.runner.done)
     if seen.started_today:
         return winding_down
     return day.due and not failed_unresolved(seen)
+
+
+def _may_go_on(seen: Observed, problem: Problem, *, winding_down: bool) -> bool:
+    if problem.passing:
+        return winding_down or seen.pod is not None
+    return problem.reason == "InvalidTimes" and winding_down
 
 
 def _waited(seen: Observed) -> int:
@@ -174,11 +180,11 @@ def _start(seen: Observed, day: Day, problem: Problem | None, *, epoch: int) -> 
         return []
     if seen.secret is not None and seen.secret.foreign:
         return []
-    owned = not seen.deleting
+    owned, session = not seen.deleting, _session_mark(seen)
     return [
         *_grant(seen, assignment),
-        act.WriteSecret(assignment, owned),
-        act.CreatePod(assignment, owned),
+        act.WriteSecret(assignment, owned, session),
+        act.CreatePod(assignment, owned, session),
         act.Tell(
             "Normal", "RunnerCreated", f"Started a runner pod for {assignment.session.trading_day}."
         ),
@@ -189,14 +195,28 @@ def _keep(seen: Observed, assignment: Assignment | None, pod: PodFacts) -> list[
     if assignment is None or (seen.secret is not None and seen.secret.foreign):
         return []
     steps = _grant(seen, assignment)
-    owned = not seen.deleting
+    owned, session = not seen.deleting, _session_mark(seen)
     secret = seen.secret
-    stale = secret is None or secret.assignment != assignment or not secret.redis_current
+    stale = (
+        secret is None
+        or secret.assignment != assignment
+        or not secret.redis_current
+        or secret.session != session
+    )
     if stale or (secret is not None and secret.owned and not owned):
-        steps.append(act.WriteSecret(assignment, owned))
-    if pod.mark != (mark := mark_of(assignment)):
+        steps.append(act.WriteSecret(assignment, owned, session))
+    if pod.mark != (mark := mark_of(assignment, session)):
         steps += [act.MarkPod(mark), *_commands(assignment, mark)]
     return steps
+
+
+def _session_mark(seen: Observed) -> str:
+    """The session that the Secret should hold: the newest, for as long as one can be read."""
+    if not seen.live:
+        return ""
+    if seen.session.state == "open":
+        return seen.session.mark
+    return seen.secret.session if seen.secret is not None else ""
 
 
 def _commands(assignment: Assignment, mark: str) -> list[act.Action]:
@@ -266,10 +286,15 @@ def _replacement(seen: Observed, day: Day, pod: PodFacts, settings: Settings) ->
 
 
 def _patience(seen: Observed) -> int:
-    if seen.at_risk and seen.replaced < _AT_ONCE:
+    return patience(at_risk=seen.at_risk, replaced=seen.replaced)
+
+
+def patience(*, at_risk: bool, replaced: int) -> int:
+    """How old a pod that backs off must be before it is made anew, in µs."""
+    if at_risk and replaced < _AT_ONCE:
         return 0
-    first, most = _REPLACE_AT_RISK if seen.at_risk else _REPLACE_FLAT
-    return min(first * 2 ** min(seen.replaced, 10), most)
+    first, most = _REPLACE_AT_RISK if at_risk else _REPLACE_FLAT
+    return min(first * 2 ** min(replaced, 10), most)
 
 
 def _may_pause(seen: Observed, day: Day) -> bool:

@@ -10,12 +10,13 @@ from algo_operator.kube.resources import STRATEGIES
 from algo_operator.mirror.live import Followed
 from algo_operator.model.actions import DeletePod
 from algo_operator.model.facts import Observed
-from algo_operator.model.schedule import SECOND
+from algo_operator.model.schedule import SECOND, feed_from
 from algo_operator.reconcile.apply import apply
 from algo_operator.reconcile.observe import observe
-from algo_operator.reconcile.plan import KEPT_CRASHING, Plan, plan
+from algo_operator.reconcile.plan import KEPT_CRASHING, Plan, failed_unresolved, plan
+from algo_operator.reconcile.rivals import wake_rivals
 from algo_operator.reconcile.warm import note_planned
-from algo_operator.watch.objects import FOR_GOOD, Name
+from algo_operator.watch.objects import FOR_GOOD, Name, name_of
 from algo_operator.work_queue import Key, Priority
 
 _SPREAD_SHARE: Final = 6
@@ -57,11 +58,13 @@ def forget_strategy(context: Context, key: Key) -> None:
     for strategy_id, followed in list(context.live.followed.items()):
         if followed.key == key:
             context.live.followed.pop(strategy_id)
+    feed = context.live.follows_feed.get(key)
     held = context.live.holding.pop(key, None)
     context.live.forget(key, "")
     context.queue.forget(key)
     note_planned(context, key, sure=True)
     _wake_neighbours(context, key, held)
+    _wake_feed(context, feed)
 
 
 def remember(context: Context, key: Key, seen: Observed, decided: Plan) -> None:
@@ -83,9 +86,10 @@ def remember(context: Context, key: Key, seen: Observed, decided: Plan) -> None:
         )
     else:
         live.followed.pop(wish.id, None)
-    live.follows_feed[key] = seen.feed_id
+    _note_feed(context, key, seen, decided)
+    _note_claim(context, key, seen, decided)
     wants = decided.wanted or (
-        decided.problem is None and wish.desired != "Stopped" and not seen.deleting
+        not _is_hindered(decided) and wish.desired != "Stopped" and not seen.deleting
     )
     if (
         wants
@@ -105,6 +109,47 @@ def remember(context: Context, key: Key, seen: Observed, decided: Plan) -> None:
     )
     (live.stuck.add if late else live.stuck.discard)(key)
     metrics.STUCK_DELETIONS.set(len(live.stuck))
+
+
+def _is_hindered(decided: Plan) -> bool:
+    return decided.problem is not None and not decided.problem.passing
+
+
+def _note_feed(context: Context, key: Key, seen: Observed, decided: Plan) -> None:
+    """Note from when the feed is needed, and tell the account that runs it of a change."""
+    live = context.live
+    before = live.follows_feed.get(key), live.feed_needs.get(key)
+    needed = feed_from(
+        seen,
+        decided.day,
+        at_work=decided.wanted or seen.at_risk or seen.pod is not None,
+        hindered=_is_hindered(decided) or failed_unresolved(seen),
+        lead_seconds=context.settings.feed_lead_seconds,
+    )
+    live.follows_feed[key] = seen.feed_id
+    if needed is None:
+        live.feed_needs.pop(key, None)
+    else:
+        live.feed_needs[key] = needed
+    if (seen.feed_id, needed) != before:
+        for feed in {seen.feed_id, before[0]}:
+            _wake_feed(context, feed)
+
+
+def _wake_feed(context: Context, feed: str | None) -> None:
+    owner = context.account_of_feed(feed) if feed is not None else None
+    if owner is not None:
+        context.queue.add(account_key(*name_of(owner)))
+
+
+def _note_claim(context: Context, key: Key, seen: Observed, decided: Plan) -> None:
+    """In session it claims its share; when done, those that wait for it are told."""
+    claims = context.live.claims
+    if seen.live and (decided.wanted or seen.at_risk or seen.pod is not None):
+        claims.add(key)
+    elif key in claims:
+        claims.discard(key)
+        wake_rivals(context, seen.wish)
 
 
 def _note_holding(context: Context, key: Key, seen: Observed) -> None:

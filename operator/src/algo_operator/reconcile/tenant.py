@@ -6,14 +6,8 @@ from algo_contract import names
 
 from algo_operator.context import Context
 from algo_operator.kube.fields import annotations, labels
-from algo_operator.kube.resources import (
-    LIMIT_RANGES,
-    NAMESPACES,
-    NETWORK_POLICIES,
-    QUOTAS,
-    Json,
-    Resource,
-)
+from algo_operator.kube.resources import LIMIT_RANGES, NAMESPACES, NETWORK_POLICIES, QUOTAS, Json
+from algo_operator.reconcile.ensure import ensure
 from algo_operator.reconcile.warm import may_let_go
 from algo_operator.specs import tenant
 from algo_operator.watch.objects import Name
@@ -28,26 +22,14 @@ async def reconcile_tenant(context: Context, key: Key) -> None:
     if body is None or "deletionTimestamp" in body["metadata"]:
         return
     limit = tenant.strategy_limit(annotations(body), context.settings.strategy_limit)
-    quota = await _ensure(context, QUOTAS, tenant.quota(key.name, limit))
-    await _ensure(context, LIMIT_RANGES, tenant.limit_range(key.name))
-    await _ensure(context, NETWORK_POLICIES, tenant.deny_all(key.name))
-    await _ensure(context, NETWORK_POLICIES, tenant.runner_network(key.name, context.settings))
+    quota = await ensure(context, QUOTAS, tenant.quota(key.name, limit))
+    await ensure(context, LIMIT_RANGES, tenant.limit_range(key.name))
+    await ensure(context, NETWORK_POLICIES, tenant.deny_all(key.name))
+    await ensure(context, NETWORK_POLICIES, tenant.runner_network(key.name, context.settings))
     ready = tenant.counts(quota, limit)
     await _mark(context, body, ready=ready)
     if not ready:
         context.queue.add(key, delay=_RECHECK_SECONDS)
-
-
-async def _ensure(context: Context, resource: Resource, desired: Json) -> Json:
-    meta = desired["metadata"]
-    actual = await context.kube.find(resource, meta["namespace"], meta["name"])
-    if actual is not None and tenant.contains(
-        actual, desired | {"apiVersion": resource.api_version}
-    ):
-        return actual
-    if actual is None:
-        return await context.kube.create(resource, meta["namespace"], desired)
-    return await context.kube.apply(resource, meta["namespace"], desired)
 
 
 async def _mark(context: Context, body: Json, *, ready: bool) -> None:

@@ -1,4 +1,6 @@
-"""What a runner's Redis user may do: its own keys, its account's, and to read its prices."""
+"""What Redis users may do. A runner's: its own keys, its account's, and to read its prices. A
+feed's, on redis-ticks alone: to write its prices, and its account's order book and quotes.
+"""
 
 import hashlib
 import re
@@ -47,6 +49,38 @@ COMMANDS: Final = (
 """No KEYS, SCAN, admin or dangerous command; scripts may call only what is listed too. Redis 7.0
 refuses a rule that names a command it does not have yet, so CLIENT SETINFO (7.2) is left out."""
 
+FEED_COMMANDS: Final = (
+    "auth",
+    "hello",
+    "ping",
+    "quit",
+    "client|setname",
+    "time",
+    "exists",
+    "get",
+    "set",
+    "del",
+    "expire",
+    "pexpire",
+    "hget",
+    "hmget",
+    "hgetall",
+    "hset",
+    "hdel",
+    "hkeys",
+    "hlen",
+    "smembers",
+    "sadd",
+    "srem",
+    "xadd",
+    "xdel",
+    "xlen",
+    "xtrim",
+    "xread",
+    "xrange",
+    "xrevrange",
+)
+
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_:.&-]*")
 """No sign that means something in a pattern of Redis; M&M is a symbol."""
 _ACCOUNT_PARTS: Final = ("budget", "breaker", "pnl", "halt", "claims")
@@ -92,6 +126,40 @@ def runner_rules(
         *(f"%R~{key}" for key in reads),
         "-@all",
         *(f"+{command}" for command in COMMANDS),
+    ]
+
+
+def feed_rules(*, account: str, feed: str, password: str) -> list[str]:
+    """The arguments of ACL SETUSER for the feed of an account, after the name.
+
+    Args:
+        account: its id.
+        feed: where it writes prices: the same id, or `shared` for the platform's own account.
+        password: goes in as its hash.
+
+    Raises:
+        ValueError: a part of a key is a pattern.
+    """
+    if not (is_plain(account) and is_plain(feed)):
+        raise ValueError(f"not a plain part of a key: {account[:40]!r}, {feed[:40]!r}")
+    writes = [
+        "ticks:{*" if feed == redis_keys.SHARED_FEED else f"ticks:{feed}:*",
+        redis_keys.feed_clock(feed),
+        redis_keys.feed_heartbeat(feed),
+        redis_keys.feed_unknown(feed),
+        redis_keys.feed_facts(feed),
+        redis_keys.account(account, "orders"),
+        redis_keys.account(account, "quotes"),
+    ]
+    return [
+        "reset",
+        "on",
+        f"#{hashlib.sha256(password.encode()).hexdigest()}",
+        "resetchannels",
+        *(f"~{key}" for key in writes),
+        f"%R~{redis_keys.feed_instruments(feed)}",
+        "-@all",
+        *(f"+{command}" for command in FEED_COMMANDS),
     ]
 
 

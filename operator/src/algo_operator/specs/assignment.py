@@ -6,18 +6,24 @@ from dataclasses import replace
 from typing import Literal
 
 from algo_contract import sessions
-from algo_contract.assignment import Assignment, assignment_json
-from algo_contract.sessions import Session
+from algo_contract.assignment import Assignment, InstrumentFacts, Live, assignment_json
+from algo_contract.sessions import Session, TickBand
 from algo_contract.v1alpha1.conversion import engine_strategy
 
+from algo_operator.model.entry import no_entry
 from algo_operator.model.facts import Observed
 from algo_operator.model.problems import Problem
 from algo_operator.model.schedule import Day, session_on
 
 
-def mark_of(assignment: Assignment) -> str:
-    """A short fingerprint: the pod's annotation, so that a change is seen."""
-    return hashlib.sha256(assignment_json(assignment).encode()).hexdigest()[:16]
+def mark_of(assignment: Assignment, session: str = "") -> str:
+    """A short fingerprint of what the Secret holds: the pod's annotation, so that a change is seen.
+
+    Args:
+        assignment: what the runner is told.
+        session: the fingerprint of the broker session beside it.
+    """
+    return hashlib.sha256((assignment_json(assignment) + session).encode()).hexdigest()[:16]
 
 
 def assignment_for(
@@ -28,10 +34,13 @@ def assignment_for(
     A spec that has become wrong never replaces the last good one: a position stays guarded by
     it, and only the wishes to leave are passed on.
     """
-    last = seen.secret.assignment if seen.secret is not None else None
+    last = _last(seen)
     session = _session(seen, day)
     spec = seen.wish.spec
     if spec is None or session is None or (problem is not None and last is not None):
+        return None if last is None else _kept(seen, last, epoch=epoch)
+    facts = seen.feed.instrument if seen.needs_facts else None
+    if seen.needs_facts and facts is None:
         return None if last is None else _kept(seen, last, epoch=epoch)
     wish = seen.wish
     strategy = engine_strategy(
@@ -45,18 +54,44 @@ def assignment_for(
     return Assignment(
         strategy=replace(strategy, desired_state=_desired(seen)),
         session=session,
-        tick_bands=sessions.tick_bands(dt.date.fromisoformat(session.trading_day)),
+        tick_bands=sessions.tick_bands(dt.date.fromisoformat(session.trading_day))
+        if facts is None
+        else (TickBand(below=0, tick=facts.tick_size),),
         feed=seen.feed_id,
         clock=seen.clock,
         account_id=_account_id(seen),
-        broker="paper",
+        broker=seen.broker,
         epoch=epoch,
+        freeze_quantity=facts.freeze_quantity if facts is not None else None,
+        live=_live(seen, session, facts),
+    )
+
+
+def _last(seen: Observed) -> Assignment | None:
+    """The last one; of the other mode it was tampered with, for a mode cannot change."""
+    last = seen.secret.assignment if seen.secret is not None else None
+    return last if last is not None and (last.live is not None) == seen.live else None
+
+
+def _live(seen: Observed, session: Session, facts: InstrumentFacts | None) -> Live | None:
+    """How to reach the broker, and whether an entry may be made."""
+    account = seen.account
+    if not seen.live or account is None or facts is None:
+        return None
+    sentence, reason = no_entry(seen, session)
+    return Live(
+        instrument=facts,
+        base_url=account.base_url,
+        egress_proxy=account.egress_proxy,
+        orders_per_second=account.orders_per_second,
+        no_entry=sentence,
+        no_entry_reason=reason,
     )
 
 
 def _kept(seen: Observed, last: Assignment, *, epoch: int) -> Assignment:
-    """The last good one. Its tenant may have written into the Secret since: whose keys and prices
-    the runner may use is taken from what the operator itself knows.
+    """The last good one. Its tenant may have written into the Secret since: whose keys, prices and
+    broker the runner may use is taken from what the operator itself knows.
     """
     wish = seen.wish
     strategy = replace(
@@ -73,8 +108,11 @@ def _kept(seen: Observed, last: Assignment, *, epoch: int) -> Assignment:
         feed=seen.feed_id,
         clock=seen.clock,
         account_id=_account_id(seen),
-        broker="paper",
+        broker=seen.broker,
         epoch=epoch,
+        live=_live(seen, last.session, seen.feed.instrument or last.live.instrument)
+        if last.live is not None
+        else None,
     )
 
 
@@ -85,8 +123,8 @@ def _account_id(seen: Observed) -> str | None:
 def _session(seen: Observed, day: Day) -> Session | None:
     """The day of an open position as long as there is one, else the strategy's date."""
     if seen.at_risk and seen.runner is not None and seen.wish.spec is not None:
-        broker = seen.account.broker if seen.account is not None else "paper"
-        return session_on(seen.wish.spec, dt.date.fromisoformat(seen.runner.trading_day), broker)
+        day_held = dt.date.fromisoformat(seen.runner.trading_day)
+        return session_on(seen.wish.spec, day_held, seen.broker)
     return day.session
 
 

@@ -1,18 +1,24 @@
-"""The runner pod: bare, locked down, probed, with no way to the API server."""
+"""Runner and feed pods: bare, locked down, probed, with no way to the API server."""
 
+from dataclasses import dataclass
 from typing import Any, Final
 
 from algo_contract import names
 from algo_contract.assignment import Assignment
+from algo_contract.feed_assignment import FeedAssignment
 
+from algo_operator.model.facts import Account
 from algo_operator.settings import Settings
 from algo_operator.specs import naming
 from algo_operator.specs.assignment import mark_of
+from algo_operator.specs.feed import feed_mark, settings_mark
 
 EPOCH_ANNOTATION: Final = f"{names.GROUP}/epoch"
 IMAGE_ANNOTATION: Final = f"{names.GROUP}/image"
 """The image asked for: an admission webhook may put another address of it into the pod."""
-CONTAINER: Final = "runner"
+FEED_SETTINGS_ANNOTATION: Final = f"{names.GROUP}/feed-settings"
+"""What a feed reads only once: a change of it takes a new pod."""
+FEED_COMMAND: Final = "/opt/app/bin/algo-feed"
 USER: Final = 65532
 PROBE_SECONDS: Final = 5
 """Longer than a runner holds the question while it starts: on a busy node an answer that is late is
@@ -20,29 +26,89 @@ worth more than to be asked again.
 """
 
 
-def runner_pod(assignment: Assignment, settings: Settings, *, owned: bool) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Shape:
+    """In what a runner and a feed differ."""
+
+    container: str
+    command: list[str] | None
+    cpu_request: str
+    memory_request: str
+    memory_limit: str
+
+
+def runner_pod(
+    assignment: Assignment, settings: Settings, *, owned: bool, session: str = ""
+) -> dict[str, Any]:
     """The pod of one epoch of a strategy."""
     strategy = assignment.strategy
-    name = naming.runner_name(strategy.name, strategy.uid)
+    labels = naming.labels(strategy.name, strategy.uid)
+    if assignment.live is not None and assignment.account_id is not None:
+        labels[names.ACCOUNT_ID_LABEL] = assignment.account_id
+    shape = _Shape(
+        container=names.RUNNER_COMPONENT,
+        command=None,
+        cpu_request=settings.runner_cpu_request,
+        memory_request=settings.runner_memory_request,
+        memory_limit=settings.runner_memory_limit,
+    )
     metadata: dict[str, Any] = {
-        "name": name,
+        "name": naming.runner_name(strategy.name, strategy.uid),
         "namespace": strategy.namespace,
-        "labels": naming.labels(strategy.name, strategy.uid),
+        "labels": labels,
         "annotations": {
-            names.ASSIGNMENT_ANNOTATION: mark_of(assignment),
+            names.ASSIGNMENT_ANNOTATION: mark_of(assignment, session),
             EPOCH_ANNOTATION: str(assignment.epoch),
-            IMAGE_ANNOTATION: settings.runner_image,
-            "prometheus.io/scrape": "true",
-            "prometheus.io/port": str(names.METRICS_PORT),
-            "prometheus.io/path": "/metrics",
         },
     }
     if owned:
         metadata["ownerReferences"] = [naming.owner(strategy.name, strategy.uid)]
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": _spec(name, settings)}
+    return _pod(metadata, shape, settings)
 
 
-def _spec(secret: str, settings: Settings) -> dict[str, Any]:
+def feed_pod(
+    assignment: FeedAssignment,
+    account: Account,
+    settings: Settings,
+    *,
+    namespace: str,
+    owned: bool,
+    session: str,
+) -> dict[str, Any]:
+    """The feed pod of an account; it runs in the runner's image."""
+    shape = _Shape(
+        container=names.FEED_COMPONENT,
+        command=[FEED_COMMAND],
+        cpu_request=settings.feed_cpu_request,
+        memory_request=settings.feed_memory_request,
+        memory_limit=settings.feed_memory_limit,
+    )
+    metadata: dict[str, Any] = {
+        "name": naming.feed_name(account.name, account.uid),
+        "namespace": namespace,
+        "labels": naming.feed_labels(account.name, account.id),
+        "annotations": {
+            names.ASSIGNMENT_ANNOTATION: feed_mark(assignment, session),
+            FEED_SETTINGS_ANNOTATION: settings_mark(assignment),
+        },
+    }
+    if owned:
+        metadata["ownerReferences"] = [naming.account_owner(account.name, account.uid)]
+    return _pod(metadata, shape, settings)
+
+
+def _pod(metadata: dict[str, Any], shape: _Shape, settings: Settings) -> dict[str, Any]:
+    metadata["annotations"] |= {
+        IMAGE_ANNOTATION: settings.runner_image,
+        "prometheus.io/scrape": "true",
+        "prometheus.io/port": str(names.METRICS_PORT),
+        "prometheus.io/path": "/metrics",
+    }
+    spec = _spec(metadata["name"], shape, settings)
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
+
+
+def _spec(secret: str, shape: _Shape, settings: Settings) -> dict[str, Any]:
     spec: dict[str, Any] = {
         "restartPolicy": "Always",
         "terminationGracePeriodSeconds": 10,
@@ -55,7 +121,7 @@ def _spec(secret: str, settings: Settings) -> dict[str, Any]:
             "fsGroup": USER,
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        "containers": [_container(settings)],
+        "containers": [_container(shape, settings)],
         "volumes": [{"name": "assignment", "secret": {"secretName": secret, "defaultMode": 0o440}}],
         # A lost node is judged by the operator, sooner than by these tolerations' default of 300 s.
         "tolerations": [
@@ -75,19 +141,17 @@ def _spec(secret: str, settings: Settings) -> dict[str, Any]:
     return spec
 
 
-def _container(settings: Settings) -> dict[str, Any]:
+def _container(shape: _Shape, settings: Settings) -> dict[str, Any]:
     return {
-        "name": CONTAINER,
+        "name": shape.container,
         "image": settings.runner_image,
         "imagePullPolicy": "IfNotPresent",
+        **({"command": shape.command} if shape.command is not None else {}),
         "args": ["run"],
         "ports": [{"name": "metrics", "containerPort": names.METRICS_PORT, "protocol": "TCP"}],
         "resources": {
-            "requests": {
-                "cpu": settings.runner_cpu_request,
-                "memory": settings.runner_memory_request,
-            },
-            "limits": {"memory": settings.runner_memory_limit},
+            "requests": {"cpu": shape.cpu_request, "memory": shape.memory_request},
+            "limits": {"memory": shape.memory_limit},
         },
         "readinessProbe": _probe("/readyz", period=1, failures=3),
         "livenessProbe": _probe("/healthz", period=10, failures=3),

@@ -8,8 +8,8 @@ from algo_operator.clock import from_timestamp
 from algo_operator.kube.fields import annotations, labels, rows, section
 from algo_operator.kube.resources import Json
 from algo_operator.model.facts import PodFacts, Trouble
-from algo_operator.specs.naming import is_runner
-from algo_operator.specs.pod import CONTAINER, EPOCH_ANNOTATION, IMAGE_ANNOTATION
+from algo_operator.specs.naming import is_feed, is_runner
+from algo_operator.specs.pod import EPOCH_ANNOTATION, IMAGE_ANNOTATION
 from algo_operator.untrusted import number
 
 _IMAGE: Final = frozenset(
@@ -21,12 +21,23 @@ _CONFIG: Final = frozenset(
 )
 
 
-def read_pod(body: dict[str, Any], uid: str, *, node_lost: bool) -> PodFacts:
-    """The facts of a pod."""
+def read_pod(body: Json, uid: str, *, node_lost: bool) -> PodFacts:
+    """The facts of a strategy's runner pod."""
+    ours = is_runner(body) and labels(body).get(names.STRATEGY_UID_LABEL) == uid
+    return _read(body, names.RUNNER_COMPONENT, node_lost=node_lost, ours=ours)
+
+
+def read_feed_pod(body: Json, account_id: str, *, node_lost: bool) -> PodFacts:
+    """The facts of an account's feed pod."""
+    ours = is_feed(body) and labels(body).get(names.ACCOUNT_ID_LABEL) == account_id
+    return _read(body, names.FEED_COMPONENT, node_lost=node_lost, ours=ours)
+
+
+def _read(body: Json, component: str, *, node_lost: bool, ours: bool) -> PodFacts:
     meta: dict[str, Any] = body["metadata"]
     notes = annotations(body)
     status = section(body, "status")
-    container = _container(rows(status, "containerStatuses"))
+    container = _container(rows(status, "containerStatuses"), component)
     image = str((rows(section(body, "spec"), "containers") or [{}])[0].get("image", ""))
     epoch = notes.get(EPOCH_ANNOTATION, "0")
     return PodFacts(
@@ -37,12 +48,12 @@ def read_pod(body: dict[str, Any], uid: str, *, node_lost: bool) -> PodFacts:
         leaving="deletionTimestamp" in meta,
         ended=status.get("phase") in {"Failed", "Succeeded"},
         backing_off=_backs_off(container),
-        trouble=_trouble(meta["name"], status, container, image),
+        trouble=_trouble(f"{component} pod {meta['name']}", status, container, image),
         image=notes.get(IMAGE_ANNOTATION, image),
         epoch=number(epoch) or 0,
         mark=notes.get(names.ASSIGNMENT_ANNOTATION, ""),
         node_lost=node_lost,
-        ours=is_runner(body) and labels(body).get(names.STRATEGY_UID_LABEL) == uid,
+        ours=ours,
     )
 
 
@@ -56,8 +67,8 @@ def _backs_off(container: Json) -> bool:
     return "terminated" in state and int(container.get("restartCount", 0)) >= 1
 
 
-def _container(statuses: list[Json]) -> Json:
-    return next((status for status in statuses if status.get("name") == CONTAINER), _NOTHING)
+def _container(statuses: list[Json], name: str) -> Json:
+    return next((status for status in statuses if status.get("name") == name), _NOTHING)
 
 
 def _condition(status: dict[str, Any], kind: str) -> dict[str, Any]:
@@ -79,20 +90,19 @@ def _trouble(
     if reason in _CONFIG:
         return Trouble(
             reason="PodConfigError",
-            message=f"The runner pod {pod} cannot be started: {said or reason}. "
+            message=f"The {pod} cannot be started: {said or reason}. "
             "An administrator must look at it.",
         )
     if reason == "CrashLoopBackOff":
         return Trouble(
             reason="RunnerCrashing",
-            message=f"The runner pod {pod} keeps crashing "
-            f"({container.get('restartCount', 0)} restarts): see kubectl logs {pod} --previous.",
+            message=f"The {pod} keeps crashing ({container.get('restartCount', 0)} restarts): "
+            f"see kubectl logs {pod.rpartition(' ')[2]} --previous.",
         )
     placed = _condition(status, "PodScheduled")
     if placed.get("status") == "False":
         return Trouble(
             reason="Unschedulable",
-            message=f"No node has room for the runner pod {pod}: "
-            f"{str(placed.get('message', ''))[:300]}",
+            message=f"No node has room for the {pod}: {str(placed.get('message', ''))[:300]}",
         )
     return None

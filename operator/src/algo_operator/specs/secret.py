@@ -1,6 +1,9 @@
-"""The runner's Secret: its assignment, and its Redis user on both servers."""
+"""The runner's Secret: its assignment, its Redis user on both servers, and where it trades for
+real the broker session.
+"""
 
 import base64
+import hashlib
 from typing import Any, Final, cast
 
 from algo_contract import names
@@ -14,6 +17,7 @@ from algo_contract.assignment import (
     read_redis,
     redis_json,
 )
+from algo_contract.broker_session import SESSION_FILE
 from algo_contract.ids import strategy_id
 
 from algo_operator.kube.fields import labels
@@ -21,12 +25,15 @@ from algo_operator.model.facts import SecretFacts
 from algo_operator.settings import Settings, host_and_port
 from algo_operator.specs import naming
 from algo_operator.specs.acl import is_plain
+from algo_operator.untrusted import is_sane
 
 _EPOCHS: Final = 2**31
 
 
-def runner_secret(assignment: Assignment, redis: str, *, owned: bool) -> dict[str, Any]:
-    """The Secret, as server-side apply takes it."""
+def runner_secret(
+    assignment: Assignment, redis: str, *, owned: bool, session: str = ""
+) -> dict[str, Any]:
+    """The Secret; without a session's JSON the one that is in it stays."""
     strategy = assignment.strategy
     metadata: dict[str, Any] = {
         "name": naming.runner_name(strategy.name, strategy.uid),
@@ -42,8 +49,9 @@ def runner_secret(assignment: Assignment, redis: str, *, owned: bool) -> dict[st
         "type": "Opaque",
         "immutable": False,
         "data": {
-            ASSIGNMENT_FILE: _encoded(assignment_json(assignment)),
-            REDIS_FILE: _encoded(redis),
+            ASSIGNMENT_FILE: encoded(assignment_json(assignment)),
+            REDIS_FILE: encoded(redis),
+            **({SESSION_FILE: encoded(session)} if session else {}),
         },
     }
 
@@ -80,17 +88,14 @@ def read_secret(body: dict[str, Any], uid: str, settings: Settings) -> SecretFac
             assignment=None, redis="", redis_current=False, owned=False, foreign=True
         )
     try:
-        assignment = read_assignment(_decoded(data.get(ASSIGNMENT_FILE, "")))
-    except (ValueError, UnicodeDecodeError):
+        assignment = read_assignment(decoded(data.get(ASSIGNMENT_FILE, "")))
+    except ValueError:
         assignment = None
     if assignment is not None and not _is_sound(assignment, uid):
         assignment = None
-    try:
-        redis = _decoded(data.get(REDIS_FILE, ""))
-    except (ValueError, UnicodeDecodeError):
-        redis = ""
+    redis, session = text_in(data, REDIS_FILE), text_in(data, SESSION_FILE)
     if labels(body).get(names.STRATEGY_UID_LABEL) != uid:
-        assignment, redis = None, ""  # left over from another object of that name
+        assignment, redis, session = None, "", ""  # left over from another object of that name
     password = password_in(redis)
     return SecretFacts(
         assignment=assignment,
@@ -100,6 +105,7 @@ def read_secret(body: dict[str, Any], uid: str, settings: Settings) -> SecretFac
         owned=any(owner.get("uid") == uid for owner in owners),
         uid=metadata.get("uid", ""),
         version=metadata.get("resourceVersion", ""),
+        session=session_mark(session),
     )
 
 
@@ -112,12 +118,32 @@ def _is_sound(assignment: Assignment, uid: str) -> bool:
         and is_plain(strategy.exchange)
         and isinstance(epoch, int)
         and 0 <= epoch < _EPOCHS
+        and (assignment.live is None or is_sane(assignment.live.instrument))
     )
 
 
-def _encoded(text: str) -> str:
+def session_mark(text: str) -> str:
+    """A session's fingerprint; nothing for none. A token has far too many values to be guessed."""
+    return hashlib.sha256(text.encode()).hexdigest()[:16] if text else ""
+
+
+def text_in(data: dict[str, str], file: str) -> str:
+    """A file of a Secret as text; what cannot be read is as good as none."""
+    try:
+        return decoded(data.get(file, ""))
+    except ValueError:
+        return ""
+
+
+def encoded(text: str) -> str:
+    """Text as a Secret holds it."""
     return base64.b64encode(text.encode()).decode()
 
 
-def _decoded(text: str) -> str:
+def decoded(text: str) -> str:
+    """Text from a Secret.
+
+    Raises:
+        ValueError: it is no base64, or no text.
+    """
     return base64.b64decode(text).decode()

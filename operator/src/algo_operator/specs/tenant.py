@@ -26,13 +26,16 @@ def strategy_limit(annotations: dict[str, str], default: int) -> int:
 
 
 def quota(namespace: str, limit: int) -> Body:
-    """The API server itself refuses one strategy too many, without a race."""
+    """The API server itself refuses one strategy too many, without a race.
+
+    There is room for a runner of each strategy and a feed of each account.
+    """
     body = _object("v1", "ResourceQuota", namespace, NAME)
     body["spec"] = {
         "hard": {
             COUNT: str(limit),
             ACCOUNT_COUNT: str(ACCOUNT_LIMIT),
-            "pods": str(limit + SPARE_PODS),
+            "pods": str(limit + ACCOUNT_LIMIT + SPARE_PODS),
         }
     }
     return body
@@ -62,7 +65,7 @@ def deny_all(namespace: str) -> Body:
 
 
 def runner_network(namespace: str, settings: Settings) -> Body:
-    """Runners reach DNS and both Redis servers; Prometheus reaches runners.
+    """Runners and feeds reach DNS and both Redis servers; Prometheus reaches them.
 
     A policy knows no names, so a Redis outside the platform's namespace opens its port to all.
     """
@@ -79,7 +82,15 @@ def runner_network(namespace: str, settings: Settings) -> Body:
         (inside if _is_service(host, settings.namespace) else outside).add(port)
     dns = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}}}
     body["spec"] = {
-        "podSelector": {"matchLabels": {names.COMPONENT_LABEL: names.RUNNER_COMPONENT}},
+        "podSelector": {
+            "matchExpressions": [
+                {
+                    "key": names.COMPONENT_LABEL,
+                    "operator": "In",
+                    "values": [names.RUNNER_COMPONENT, names.FEED_COMPONENT],
+                }
+            ]
+        },
         "policyTypes": ["Ingress", "Egress"],
         "ingress": [
             {"from": [platform], "ports": [{"port": names.METRICS_PORT, "protocol": "TCP"}]}

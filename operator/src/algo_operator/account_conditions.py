@@ -1,0 +1,117 @@
+"""What a BrokerAccount's status should say. Pure."""
+
+from typing import Any
+
+from algo_operator.broker_conditions import PAPER_CREDENTIALS, PAPER_EGRESS, credentials, egress
+from algo_operator.conditions import FEED_SILENT_US
+from algo_operator.model.facts import Account
+from algo_operator.model.feeds import FeedSeen
+from algo_operator.reconcile.feed_plan import wants_feed
+from algo_operator.specs.naming import feed_name
+from algo_operator.verdict import Verdict
+
+
+def account_verdicts(
+    feed: FeedSeen, *, heartbeat_us: int | None, deleting: bool
+) -> dict[str, Verdict]:
+    """The conditions of an account.
+
+    Args:
+        feed: what is seen of the account and its feed.
+        heartbeat_us: when the feed last showed life, wall clock.
+        deleting: it is to go, and a strategy of it is in position.
+    """
+    account = feed.account
+    live = account.is_live and not account.problem
+    session = credentials(account, feed.session, now_us=feed.wall_us)
+    verdicts = {
+        "Ready": _ready(account, session, deleting=deleting),
+        "CredentialsReady": session if live else _paper_only(account, PAPER_CREDENTIALS),
+        "EgressReady": egress(account) if live else _paper_only(account, PAPER_EGRESS),
+    }
+    if live:
+        verdicts["FeedHealthy"] = _feed_healthy(feed, heartbeat_us)
+    return verdicts
+
+
+def phase(verdicts: dict[str, Verdict]) -> str:
+    """READY, LOGIN_NEEDED or FAILED."""
+    ready = verdicts["Ready"]
+    if ready.status == "True":
+        return "READY"
+    return "LOGIN_NEEDED" if ready.reason == "LoginNeeded" else "FAILED"
+
+
+def feed_status(verdicts: dict[str, Verdict]) -> dict[str, Any]:
+    """The status field `feed`: the same word in short; None stands for a field not to be there."""
+    verdict = verdicts.get("FeedHealthy")
+    if verdict is None:
+        return {}
+    healthy = None if verdict.status == "Unknown" else verdict.status == "True"
+    return {"feed": {"healthy": healthy, "message": verdict.message[:256]}}
+
+
+def _ready(account: Account, session: Verdict, *, deleting: bool) -> Verdict:
+    if account.problem:
+        return Verdict("False", "InvalidSpec", account.problem)
+    if deleting:
+        return Verdict(
+            "False",
+            "InUse",
+            "A strategy of this account is in position: it stays until that is sold.",
+        )
+    if not account.is_live:
+        return Verdict(
+            "True",
+            "PaperAccount",
+            f"Paper trading on the {account.clock.lower()} clock, feed {account.feed}.",
+        )
+    if session.status != "True":
+        return Verdict("False", "LoginNeeded", session.message)
+    return Verdict("True", "Connected", session.message)
+
+
+def _paper_only(account: Account, verdict: Verdict) -> Verdict:
+    if not account.problem:
+        return verdict
+    return Verdict("Unknown", "InvalidSpec", "Not judged before the account's spec is right.")
+
+
+def _feed_healthy(feed: FeedSeen, heartbeat_us: int | None) -> Verdict:
+    pod, name = feed.pod, feed_name(feed.account.name, feed.account.uid)
+    taken = feed.secret is not None and feed.secret.foreign
+    if taken or (pod is not None and not pod.ours):
+        return Verdict(
+            "False",
+            "FeedNameTaken",
+            f"A {'Secret' if taken else 'pod'} named {name} exists that belongs to something else. "
+            "Delete or rename it.",
+        )
+    if pod is None:
+        return _without_pod(feed)
+    if pod.trouble is not None:
+        return Verdict("False", pod.trouble.reason, pod.trouble.message)
+    if not pod.ready:
+        return Verdict("False", "FeedStarting", f"The feed pod {name} is starting.")
+    if heartbeat_us is None:
+        return Verdict("False", "NoFeed", f"The feed pod {name} has not reported yet.")
+    if feed.wall_us - heartbeat_us > FEED_SILENT_US:
+        return Verdict(
+            "False",
+            "FeedSilent",
+            f"The feed pod {name} has stopped reporting: see kubectl logs {name}.",
+        )
+    return Verdict("True", "FeedReports", f"The feed pod {name} reports prices.")
+
+
+def _without_pod(feed: FeedSeen) -> Verdict:
+    needed = feed.needed_us is not None and feed.needed_us <= feed.wall_us
+    if wants_feed(feed):
+        return Verdict("False", "FeedStarting", "The feed pod is being created.")
+    if needed:
+        return Verdict(
+            "False",
+            "WaitingForSession",
+            "Strategies wait for prices, but nobody is logged in: see CredentialsReady.",
+        )
+    return Verdict("Unknown", "NotInSession", "Prices are read only while a strategy needs them.")

@@ -1,0 +1,78 @@
+"""CredentialsReady and EgressReady of an account, and of strategies that trade through it. Pure."""
+
+from typing import Final
+
+from algo_contract.sessions import ist_datetime
+
+from algo_operator.model.entry import address_differs
+from algo_operator.model.facts import Account, SessionFacts
+from algo_operator.verdict import Verdict
+
+PAPER_CREDENTIALS: Final = Verdict("True", "NotNeeded", "Paper trading needs no broker session.")
+PAPER_EGRESS: Final = Verdict("True", "NotNeeded", "Paper trading sends nothing to a broker.")
+
+
+def credentials(account: Account, session: SessionFacts, *, now_us: int) -> Verdict:
+    """Whether there is a session at the broker to trade with."""
+    match session.state:
+        case "none":
+            return Verdict(
+                "False",
+                "SessionMissing",
+                f"Nobody has logged in to {account.broker} yet. Seal the log-in secrets into "
+                "spec.sealedLogin with algo-seal; the condition LoggedIn of the BrokerAccount "
+                f"{account.name} says what the log-in worker waits for, status.loginURL where a "
+                "browser is needed.",
+            )
+        case "unreadable":
+            return Verdict(
+                "False",
+                "SessionUnreadable",
+                f"spec.sealedSession of the BrokerAccount {account.name} cannot be opened: it was "
+                "sealed for another account or to another key, or changed. Log in again: the "
+                "log-in worker then writes a new one.",
+            )
+        case "open" if session.expires_us <= now_us:
+            return Verdict(
+                "False",
+                "SessionExpired",
+                f"The session at {account.broker} ended on {_moment(session.expires_us)}. Log in "
+                "again: no entry is made before; orders resting at the broker stay.",
+            )
+        case "open":
+            return Verdict(
+                "True",
+                "SessionOpen",
+                f"Logged in to {account.broker} until {_moment(session.expires_us)}.",
+            )
+
+
+def egress(account: Account) -> Verdict:
+    """Whether orders leave from the address that the broker has registered."""
+    if not account.registered_ip:
+        return Verdict(
+            "Unknown",
+            "AddressNotRegistered",
+            f"spec.registeredIP is empty, so nobody can tell whether {account.broker} knows the "
+            "address orders come from: it refuses orders from any other. Register the address "
+            "there and write it into spec.registeredIP.",
+        )
+    if not account.observed_ip:
+        return Verdict(
+            "Unknown",
+            "AddressNotSeen",
+            f"It is not known yet from which address {account.broker} sees us come: the log-in "
+            "worker writes status.observedIP when it learns it.",
+        )
+    wrong = address_differs(account)
+    if wrong:
+        return Verdict("False", "AddressDiffers", wrong)
+    return Verdict(
+        "True",
+        "AddressMatches",
+        f"Orders leave from {account.observed_ip}, the address registered at {account.broker}.",
+    )
+
+
+def _moment(time_us: int) -> str:
+    return ist_datetime(time_us).strftime("%a %d %b %Y at %H:%M (IST)")

@@ -1,0 +1,100 @@
+"""What one pass over an account's feed sees, and what it may ask for. Pure."""
+
+from dataclasses import dataclass, field
+
+from algo_contract.feed_assignment import FeedAssignment
+
+from algo_operator.model.facts import Account, PodFacts, SessionFacts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedSecret:
+    """The feed's Secret."""
+
+    assignment: FeedAssignment | None = None
+    session: str = ""
+    """The fingerprint of the broker session in it."""
+
+    password: str | None = field(default=None, repr=False)
+    redis_current: bool = False
+    foreign: bool = False
+    """Made by somebody else: neither read, nor written, nor deleted."""
+
+    uid: str = ""
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedSeen:
+    """Everything one pass over a feed decides on."""
+
+    account: Account
+    deleting: bool
+    session: SessionFacts
+    wall_us: int
+    needed_us: int | None
+    """From when a strategy needs it; None: none does."""
+
+    sure: bool
+    """It is known of every strategy whether it does."""
+
+    in_position: bool
+    """A strategy of the account is in position, or may be."""
+
+    pod: PodFacts | None
+    settings_mark: str
+    """Of the pod: what it has read once."""
+
+    secret: FeedSecret | None
+    acl_current: bool
+    replaced: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StartFeed:
+    """Cut off whoever has the feed's Redis user, make it anew with another password, then the
+    Secret and the pod: an old feed that still runs somewhere writes nothing more.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class GrantFeed:
+    """Make the feed's Redis user as it should be."""
+
+
+@dataclass(frozen=True, slots=True)
+class WriteFeedSecret:
+    """Hand the feed its assignment and session."""
+
+
+@dataclass(frozen=True, slots=True)
+class MarkFeed:
+    """Change the pod's annotation, so that the kubelet syncs the Secret at once."""
+
+    mark: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteFeed:
+    """End the feed's pod."""
+
+    uid: str
+    why: str
+    grace_seconds: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CleanFeed:
+    """Take its Redis user and its credentials away."""
+
+
+FeedAction = StartFeed | GrantFeed | WriteFeedSecret | MarkFeed | DeleteFeed | CleanFeed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedPlan:
+    """What to do, in order, and when to look again."""
+
+    actions: tuple[FeedAction, ...]
+    wanted: bool
+    wake_us: int | None

@@ -1,0 +1,124 @@
+"""From what is seen of an account's feed to what is to be done. Pure."""
+
+from typing import Final
+
+from algo_operator.model import feeds as act
+from algo_operator.model.facts import PodFacts
+from algo_operator.model.feeds import FeedPlan, FeedSeen
+from algo_operator.model.schedule import SECOND
+from algo_operator.reconcile.plan import KEPT_CRASHING, patience
+from algo_operator.settings import Settings
+from algo_operator.specs.feed import feed_assignment, feed_mark, settings_mark
+
+TAKEN_US: Final = 5 * SECOND
+"""A name that something else has is asked for again after this long."""
+
+
+def plan_feed(seen: FeedSeen, settings: Settings) -> FeedPlan:
+    """Decide on one account's feed."""
+    wanted = wants_feed(seen)
+    return FeedPlan(
+        actions=tuple(_steps(seen, settings, wanted=wanted)),
+        wanted=wanted,
+        wake_us=_wake(seen),
+    )
+
+
+def wants_feed(seen: FeedSeen) -> bool:
+    """Whether a feed pod should exist.
+
+    One that is there stays while a position needs it, and while it is not known whether any does.
+    """
+    if seen.pod is not None and (seen.in_position or not seen.sure):
+        return True
+    if not _is_usable(seen) or (seen.deleting and not seen.in_position):
+        return False
+    needed = seen.needed_us is not None and seen.needed_us <= seen.wall_us
+    return needed and (seen.pod is not None or _has_session(seen))
+
+
+def _is_usable(seen: FeedSeen) -> bool:
+    return seen.account.is_live and not seen.account.problem
+
+
+def _has_session(seen: FeedSeen) -> bool:
+    return seen.session.state == "open" and seen.session.expires_us > seen.wall_us
+
+
+def _steps(seen: FeedSeen, settings: Settings, *, wanted: bool) -> list[act.FeedAction]:
+    pod, secret = seen.pod, seen.secret
+    foreign = secret is not None and secret.foreign
+    if pod is None:
+        if wanted:
+            return [] if foreign else [act.StartFeed()]
+        return [act.CleanFeed()] if secret is not None and not foreign and seen.sure else []
+    if not pod.ours or foreign:
+        return []
+    if pod.node_lost:
+        return [act.DeleteFeed(pod.uid, "its node is lost", 0)]
+    if pod.leaving:
+        return []
+    if not wanted:
+        return [act.DeleteFeed(pod.uid, "no strategy needs it now")]
+    why = _replacement(seen, pod, settings)
+    if why:
+        return [act.DeleteFeed(pod.uid, why, 0 if seen.in_position else None)]
+    return _keep(seen, pod)
+
+
+def _replacement(seen: FeedSeen, pod: PodFacts, settings: Settings) -> str:
+    """Why a pod that should exist must be made anew, or nothing."""
+    if pod.ended:
+        return "it was evicted or ended"
+    wait = patience(at_risk=seen.in_position, replaced=seen.replaced)
+    if pod.backing_off and seen.wall_us - pod.created_us > wait:
+        return KEPT_CRASHING
+    if seen.in_position or not seen.sure:
+        return ""
+    if pod.image != settings.runner_image:
+        return "there is a new image"
+    if seen.settings_mark != settings_mark(feed_assignment(seen.account)):
+        return "the account's settings changed"
+    return ""
+
+
+def _keep(seen: FeedSeen, pod: PodFacts) -> list[act.FeedAction]:
+    assignment, secret = feed_assignment(seen.account), seen.secret
+    session = session_for(seen)
+    steps: list[act.FeedAction] = []
+    if not seen.acl_current:
+        steps.append(act.GrantFeed())
+    stale = (
+        secret is None
+        or secret.assignment != assignment
+        or secret.session != session
+        or not secret.redis_current
+    )
+    if stale:
+        steps.append(act.WriteFeedSecret())
+    if pod.mark != (mark := feed_mark(assignment, session)):
+        steps.append(act.MarkFeed(mark))
+    return steps
+
+
+def session_for(seen: FeedSeen) -> str:
+    """The session that the Secret should hold: the newest, for as long as one can be read."""
+    if seen.session.state == "open":
+        return seen.session.mark
+    return seen.secret.session if seen.secret is not None else ""
+
+
+def _wake(seen: FeedSeen) -> int | None:
+    now, pod = seen.wall_us, seen.pod
+    moments: list[int] = []
+    if seen.needed_us is not None:
+        moments.append(seen.needed_us)
+    if seen.session.state == "open":
+        moments.append(seen.session.expires_us)
+    if pod is not None and pod.backing_off:
+        wait = patience(at_risk=seen.in_position, replaced=seen.replaced)
+        moments.append(pod.created_us + wait + SECOND)
+    taken = seen.secret is not None and seen.secret.foreign
+    if taken or (pod is not None and not pod.ours):
+        moments.append(now + TAKEN_US)
+    return min((moment for moment in moments if moment > now), default=None)

@@ -1,0 +1,47 @@
+"""Publish the key to which the log-in worker seals sessions: the public half of the operator's."""
+
+import asyncio
+from typing import Any, Final, Never
+
+import structlog
+from algo_contract.envelope.keys import SEAL_KEYS, SESSION_PUBLIC, public_text
+
+from algo_operator.context import Context
+from algo_operator.errors import NotFound, OperatorError
+from algo_operator.kube.resources import CONFIG_MAPS
+
+log: Any = structlog.get_logger(__name__)
+
+_LOOK_SECONDS: Final = 30.0
+_RETRY_SECONDS: Final = 2.0
+
+
+async def keep_published(context: Context) -> Never:
+    """Publish at the start and whenever the folder of keys has a newer one."""
+    published = ""
+    while True:
+        keys = context.sessions.keys()
+        text = public_text(keys.current.public) if keys is not None else ""
+        try:
+            if text and text != published:
+                await publish(context, text)
+                published = text
+                log.info("seal_key_published", key=text)
+        except OperatorError as error:
+            log.warning("seal_key_not_published", error=str(error))
+        await asyncio.sleep(_LOOK_SECONDS if text == published else _RETRY_SECONDS)
+
+
+async def publish(context: Context, text: str) -> None:
+    """Write the key into the ConfigMap, beside the log-in worker's."""
+    namespace, data = context.settings.namespace, {SESSION_PUBLIC: text}
+    try:
+        await context.kube.patch(CONFIG_MAPS, namespace, SEAL_KEYS, {"data": data})
+    except NotFound:
+        body = {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": SEAL_KEYS, "namespace": namespace},
+            "data": data,
+        }
+        await context.kube.create(CONFIG_MAPS, namespace, body)
