@@ -16,6 +16,7 @@
   "TICKS_REDIS_URL" (include "algo.redis.ticksUrl" .)
   "REDIS_USERNAME" "operator"
   "REDIS_PASSWORD_FILE" "/run/redis/password"
+  "SESSION_KEYS" "/etc/algo-keys/session"
   "STRATEGY_LIMIT" .Values.operator.strategyLimit
   "POD_LEAD_SECONDS" .Values.operator.podLeadSeconds
   "BROKER_URL_ALLOWLIST" (join "," .Values.operator.brokerUrlAllowlist)
