@@ -1,15 +1,16 @@
-"""`make bench [ONLY=replay,start,feed,pods]`: measures, prints, and writes docs/benchmarks.md."""
+"""`make bench [ONLY=replay,start,decode,feed,pods]`: measures, prints, and writes docs/benchmarks.md."""
 
 import os
 import sys
 import time
 
-from tests.bench import feed_speed, pods, replay_speed, start_up
+from tests.bench import decode_speed, feed_speed, pods, replay_speed, start_up
 from tests.bench.figures import Figure, table, write_page
 
 PARTS = {
     "replay": replay_speed.measure,
     "start": start_up.measure,
+    "decode": decode_speed.measure,
     "feed": feed_speed.measure,
     "pods": pods.measure,
 }
