@@ -1,4 +1,4 @@
-"""`make bench [ONLY=replay,start,decode,feed,pods]`: measures, prints, and writes docs/benchmarks.md."""
+"""`make bench [ONLY=replay,decode,...]`: measures PARTS, prints, and writes docs/benchmarks.md."""
 
 import os
 import sys
