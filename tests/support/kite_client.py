@@ -4,7 +4,7 @@ import asyncio
 import json
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
@@ -43,6 +43,7 @@ class Kite:
 
     sim: Simulator
     token: str
+    streams: "list[Stream]" = field(default_factory=list)
 
     async def __call__(self, method: str, path: str, **options: Any) -> tuple[int, Any]:
         headers = {"X-Kite-Version": "3", "Authorization": f"token simkey:{self.token}"}
@@ -73,7 +74,13 @@ class Kite:
 
     async def connect(self) -> "Stream":
         url = self.sim.feed_url("zerodha") + f"/?api_key=simkey&access_token={self.token}"
-        return Stream(await self.sim.http.ws_connect(url))
+        stream = Stream(await self.sim.http.ws_connect(url))
+        self.streams.append(stream)
+        return stream
+
+    async def close(self) -> None:
+        for stream in self.streams:
+            await stream.socket.close()
 
 
 @dataclass

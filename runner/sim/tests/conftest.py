@@ -8,6 +8,7 @@ import aiohttp
 import pytest
 from algo_sim.server import addresses, build, close, play_scenario, serve
 from algo_sim.settings import read_settings
+from kite_client import Kite
 from sim_server import TICKS, Simulator
 
 Start = Callable[..., Any]
@@ -43,3 +44,23 @@ async def _start() -> AsyncIterator[Start]:
 async def _sim(start: Start) -> Simulator:
     """Zerodha alone, by hand."""
     return await start()
+
+
+@pytest.fixture(name="log_in")
+async def _log_in() -> AsyncIterator[Callable[[Simulator], Any]]:
+    """A client of the simulated Kite with a token."""
+    clients: list[Kite] = []
+
+    async def log_in(sim: Simulator) -> Kite:
+        clients.append(Kite(sim, await sim.zerodha_access_token()))
+        return clients[-1]
+
+    yield log_in
+    for client in clients:
+        await client.close()
+
+
+@pytest.fixture(name="kite")
+async def _kite(sim: Simulator, log_in: Callable[[Simulator], Any]) -> Kite:
+    """Logged in at the simulator by hand."""
+    return await log_in(sim)

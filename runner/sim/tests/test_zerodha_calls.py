@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 from kite_client import LIMIT, MARKET, STOP, STOP_MARKET, TOKEN, Kite
-from sim_server import Simulator
 
 ORDER_KEYS = """
 account_id placed_by order_id exchange_order_id parent_order_id status status_message
@@ -15,11 +14,6 @@ exchange tradingsymbol instrument_token order_type transaction_type validity val
 quantity disclosed_quantity price trigger_price average_price filled_quantity pending_quantity
 cancelled_quantity auction_number market_protection meta tag tags guid
 """
-
-
-@pytest.fixture(name="kite")
-async def _kite(sim: Simulator) -> Kite:
-    return Kite(sim, await sim.zerodha_access_token())
 
 
 async def test_a_trade__from_entry_to_stop(kite: Kite) -> None:
@@ -124,9 +118,9 @@ async def test_an_order_that_is_not_good__is_refused(
     assert await kite.sim.orders("zerodha") == []
 
 
-async def test_stop_market_on_bse__is_refused(start: Any) -> None:
+async def test_stop_market_on_bse__is_refused(start: Any, log_in: Any) -> None:
     sim = await start()
-    kite = Kite(sim, await sim.zerodha_access_token())
+    kite = await log_in(sim)
     await sim.advance("09:20:00")
     form = {**STOP_MARKET, "exchange": "BSE"}
     _, body = await kite("POST", "/orders/regular", data=form)
@@ -146,11 +140,11 @@ async def test_after_the_close__orders_are_refused(kite: Kite) -> None:
     assert await kite.refused("POST", "/orders/regular", data=LIMIT) == (400, "OrderException")
 
 
-async def test_the_twenty_sixth_change__is_refused(start: Any, tmp_path: Any) -> None:
+async def test_the_twenty_sixth_change__is_refused(start: Any, log_in: Any, tmp_path: Any) -> None:
     file = tmp_path / "account.json"
     file.write_text('{"zerodha": {"limits": {"other": {"1": 1000}}}}')
     sim = await start("--account", str(file))
-    kite = Kite(sim, await sim.zerodha_access_token())
+    kite = await log_in(sim)
     await sim.advance("09:20:00")
     path = f"/orders/regular/{await kite.place({**LIMIT, 'price': '94'})}"
     for _ in range(25):
@@ -229,7 +223,7 @@ async def test_candles__are_what_was_traded(kite: Kite) -> None:
     assert await kite.refused("GET", path, params=bad) == (400, "InputException")
 
 
-async def test_the_master__is_csv_and_knows_the_share(start: Any) -> None:
+async def test_the_master__is_csv_and_knows_the_share(start: Any, log_in: Any) -> None:
     sim = await start("--instruments", "6000")
     url = sim.base_url("zerodha") + "/instruments"
     async with sim.http.get(url, headers={"Accept-Encoding": "identity"}) as response:
