@@ -3,6 +3,7 @@ sockets, started in milliseconds. Exchange time is moved by hand.
 """
 
 import contextlib
+import datetime as dt
 import ssl
 import time
 from collections.abc import AsyncGenerator, Sequence
@@ -46,6 +47,11 @@ class Bench:
     broker: Broker
     ticks: Path
     _attempt: int = field(default=0)
+
+    @property
+    def day(self) -> dt.date:
+        """The exchange's date."""
+        return dt.date.fromisoformat(DAY)
 
     def order(self, side: Side, terms: Terms) -> Order:
         """An order under a tag of its own."""

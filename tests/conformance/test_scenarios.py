@@ -3,7 +3,6 @@ a column a broker (`scenarios_columns`). After each step our book must tell the 
 """
 
 import asyncio
-import contextlib
 import time
 from dataclasses import replace
 
@@ -402,15 +401,12 @@ async def test_updates__taken_changed_and_cancelled__tell_each_state(b):
 @pytest.mark.parametrize("fault", ["duplicate_updates", "reorder_updates"])
 async def test_updates__twice_or_out_of_order__end_in_the_truth_all_the_same(slow, fault):
     async with feed(slow) as line:
-        await slow.sim.fault(slow.column.broker, fault, times=3)
+        await slow.sim.fault(slow.column.broker, fault, times=2)
         order = await slow.place("BUY", MARKET)
         await slow.sim.advance(ticks=2)
-        await slow.sim.advance(ticks=2)
-        await slow.place("BUY", RESTING)
         await line.settle()
         for row in line.rows:
-            if row.tag == order.tag:
-                order = seen_in_book(order, row, time_us=0)
+            order = seen_in_book(order, row, time_us=0)
     row = await slow.row(order)
     assert (order.status, order.filled, order.value) == ("FILLED", row.filled, row.value)
 
@@ -619,10 +615,11 @@ async def test_book__late__does_not_have_an_order_and_then_has_it(b):
     assert await b.broker.order_by_tag(order.tag) is None
     assert await b.broker.orders() == []
     assert (await b.truth(order))["status"] == "OPEN"
-    async with asyncio.timeout(5):
-        while await b.broker.order_by_tag(order.tag) is None:
-            await asyncio.sleep(0.2)
-    assert (await b.row(order)).status == "OPEN"
+    row = None
+    for _ in range(20):
+        row = row or await b.broker.order_by_tag(order.tag)
+        await asyncio.sleep(0 if row else 0.2)
+    assert row.status == "OPEN"
 
 
 async def refused(b, order, reason):
@@ -633,7 +630,6 @@ async def refused(b, order, reason):
         assert type(caught.value) is Rejected
         assert await b.row(order) is None
         return
-    with contextlib.suppress(DeniedLocally):
-        row = await b.row(await b.send(order))
-        assert (row.status, row.filled) == ("REJECTED", 0)
-        assert row.message
+    row = await b.row(await b.send(order))
+    assert (row.status, row.filled) == ("REJECTED", 0)
+    assert row.message

@@ -140,5 +140,11 @@ def test_pushed_row__short_code__is_its_type(code, kind):
     assert pushed_row(PUSH | {"orderType": code}).terms.type == kind
 
 
+def test_pushed_row__rejected__says_why_unless_there_is_nothing_to_say():
+    refused = PUSH | {"status": "Rejected", "tradedQty": 0}
+    assert pushed_row(refused).message == ""
+    assert pushed_row(refused | {"reasonDescription": "RMS: margin"}).message == "RMS: margin"
+
+
 def test_pushed_row__no_average__counts_at_the_newest_price():
     assert pushed_row(PUSH | {"avgTradedPrice": 0}).value == 92_750

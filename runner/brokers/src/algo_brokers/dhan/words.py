@@ -48,6 +48,9 @@ _STATUSES: Final[dict[str, OrderStatus]] = {
     "EXPIRED": "CANCELLED",
     "REJECTED": "REJECTED",
 }
+_NO_REASON: Final = frozenset({"CONFIRMED", "NR", "NA"})
+"""Where an order update has nothing to say."""
+
 _OURS: Final = re.compile(r"[A-Z2-7]{20}")
 """A tag as `algo_contract.ids.order_tag` makes it."""
 
@@ -120,6 +123,7 @@ def pushed_row(fields: Mapping[str, Any]) -> OrderRow:
         ArithmeticError, LookupError, TypeError, ValueError: it cannot be read.
     """
     lower = {str(name).lower(): value for name, value in fields.items()}
+    reason = str(lower.get("reasondescription") or "")
     named = {name: lower.get(name.lower()) for name in ("correlationId", "price", "triggerPrice")}
     return _row(
         {**named, "orderType": lower["ordertype"], "quantity": lower["quantity"]},
@@ -127,7 +131,7 @@ def pushed_row(fields: Mapping[str, Any]) -> OrderRow:
         word=lower["status"],
         filled=lower.get("tradedqty"),
         average=lower.get("avgtradedprice") or lower.get("tradedprice"),
-        message=lower.get("reasondescription"),
+        message="" if reason.upper() in _NO_REASON else reason,
     )
 
 
