@@ -47,7 +47,8 @@ def test_a_good_answer__is_its_data() -> None:
         (403, failed("PermissionException", "Insufficient permission for that call."), Rejected),
         (403, failed("PermissionException", "No IPs configured for this app."), AddressRefused),
         (403, failed("PermissionError", "IP 1.2.3.4 is not allowed"), AddressRefused),
-        (403, failed("PermissionException", "Your address is not whitelisted"), AddressRefused),
+        (403, failed("PermissionException", "Whitelist your address"), AddressRefused),
+        (403, failed("PermissionException", "Your Ip address is unknown"), AddressRefused),
         (403, failed("PermissionException", "Shipping is off"), Rejected),
         (403, failed("UserException"), Rejected),
         (403, failed("TwoFAException"), Rejected),
@@ -347,6 +348,19 @@ def test_a_trade__is_read_with_its_time() -> None:
 def test_funds__are_the_net_and_the_debits() -> None:
     data = json_of(b'{"net": 99725.05, "available": {}, "utilised": {"debits": 274.95}}')
     assert book.funds(data) == book.Funds(available=9_972_505, used=27_495)
+
+
+def test_a_quote_that_is_odd__hides_no_other() -> None:
+    good = {
+        "last_price": 1500.05, "volume": 9, "timestamp": "2026-01-05 09:20:01",
+        "lower_circuit_limit": 1350, "upper_circuit_limit": 1650.1,
+    }  # fmt: skip
+    data = json_of(json.dumps({"NSE:A": good, "NSE:B": good | {"last_price": None}, "NSE:C": 5}))
+    [quote] = book.quotes(data, ["NSE:C", "NSE:B", "NSE:A", "NSE:D"])
+    assert (quote.exchange, quote.symbol, quote.last_price) == ("NSE", "A", 150_005)
+    assert (quote.lower_band, quote.upper_band) == (135_000, 165_010)
+    with pytest.raises(Unreadable):
+        book.quotes([], ["NSE:A"])
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ RETRY_SECONDS: Final = 1.0
 MAX_RETRY_SECONDS: Final = 60.0
 
 TIMED_OUT: Final = re.compile(r"time[sd]?[ -]?out", re.IGNORECASE)
-ADDRESS: Final = re.compile(r"\bIPs?\b|\bip address|white-?list", re.ASCII)
+ADDRESS: Final = re.compile(r"\bIPs?\b|(?i:\bip address|white-?list)", re.ASCII)
 """Zerodha's words for a wrong address are not documented; these are in all it might say."""
 
 UNCLEAR: Final = frozenset({"NetworkException", "DataException", "GeneralException"})

@@ -1,6 +1,7 @@
 """Rows of Zerodha's order book, trade book, positions, funds and quotes as ours."""
 
 import re
+from contextlib import suppress
 from typing import Final, cast
 
 from algo_engine.orders import OrderRow, Side, Terms
@@ -11,7 +12,6 @@ from algo_brokers.zerodha.reading import (
     Unreadable,
     cleaned,
     fields_of,
-    number,
     paise,
     text,
     time_us,
@@ -117,12 +117,22 @@ def funds(data: object) -> Funds:
     return Funds(available=paise(equity, "net"), used=paise(used, "debits"))
 
 
-def quote(key: str, data: object) -> Quote:
-    """A quote, by the EXCHANGE:SYMBOL that was asked for.
+def quotes(data: object, keys: list[str]) -> list[Quote]:
+    """The quotes by the EXCHANGE:SYMBOL that was asked for. One that is missing or cannot be read
+    is left out: it must not hide the others.
 
     Raises:
-        Unreadable: there is none.
+        Unreadable: there are none at all.
     """
+    answers = fields_of(data)
+    found: list[Quote] = []
+    for key in keys:
+        with suppress(Unreadable):
+            found.append(_quote(key, answers.get(key)))
+    return found
+
+
+def _quote(key: str, data: object) -> Quote:
     fields = fields_of(data)
     exchange, _, symbol = key.partition(":")
     return Quote(
@@ -160,7 +170,6 @@ def _trade(row: Fields) -> Trade:
     side = text(row, "transaction_type")
     if side not in SIDES:
         raise Unreadable("transaction_type is unknown")
-    number(row, "average_price")
     return Trade(
         order_id=_order_id(row),
         exchange=text(row, "exchange"),

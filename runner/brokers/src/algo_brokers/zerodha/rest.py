@@ -100,12 +100,8 @@ class ZerodhaBroker:
         if not instruments:
             return []
         keys = [f"{share.exchange}:{share.symbol}" for share in instruments]
-
-        def found(data: Any) -> list[Quote]:
-            answers = fields_of(data)
-            return [book.quote(key, answers[key]) for key in keys if key in answers]
-
-        return await self._read(f"/quote?{urlencode([('i', key) for key in keys])}", found)
+        path = f"/quote?{urlencode([('i', key) for key in keys])}"
+        return await self._read(path, lambda data: book.quotes(data, keys))
 
     async def check(self) -> str:
         """Reads the profile; the account's id. See `port.Broker`."""
