@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -37,9 +37,10 @@ class Line:
                 await self.close()
 
     def drop(self) -> None:
-        """Cuts the connection, as a network does."""
-        if isinstance(self.transport, asyncio.Transport):
-            self.transport.abort()
+        """Cuts the connection, as a network does. uvloop's transports are no asyncio.Transport."""
+        abort: Callable[[], None] | None = getattr(self.transport, "abort", None)
+        if abort is not None:
+            abort()
 
     async def close(self) -> None:
         """Ends the connection in good order; the other side has a second to agree."""

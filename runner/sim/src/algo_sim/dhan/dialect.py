@@ -65,7 +65,7 @@ class DhanDialect:
 
     async def drop_feed(self) -> None:
         """See `dialect.Dialect`."""
-        await self._feed.lines.close()
+        self._feed.lines.drop()
 
     async def close_order_socket(self) -> None:
         """See `dialect.Dialect`."""

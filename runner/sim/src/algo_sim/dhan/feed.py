@@ -45,7 +45,7 @@ class Feed:
         self._desk.requests["GET / (feed)"] += 1
         socket = web.WebSocketResponse(heartbeat=PING_SECONDS, compress=False)
         _ = await socket.prepare(request)
-        line = Line(socket)
+        line = Line(socket, request.transport)
         reason = self._objection(request)
         if reason:
             await self._end(line, reason)

@@ -32,7 +32,7 @@ class Updates:
         """One client, until it goes. Nothing says that the log-in was good; a bad one ends it."""
         socket = web.WebSocketResponse(heartbeat=PING_SECONDS, compress=False)
         _ = await socket.prepare(request)
-        line = Line(socket)
+        line = Line(socket, request.transport)
         if not await self._logs_in(socket):
             await line.close()
             return socket
