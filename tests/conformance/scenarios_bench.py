@@ -102,9 +102,9 @@ class Bench:
             wanted = (truth["price"], truth["trigger_price"])
             assert (row.terms.price, row.terms.trigger_price) == wanted
 
-    def trader(self, share: Instrument) -> Broker:
-        """Our adapter for another share."""
-        desk = Desk(instrument=share, product="Intraday", trading_day=DAY)
+    def trader(self, share: Instrument, *, product: str = "Intraday") -> Broker:
+        """Our adapter for another share or product."""
+        desk = Desk(instrument=share, product=product, trading_day=DAY)
         return self.kind.broker(self.http, self.endpoints, self.session, desk)
 
 
@@ -131,7 +131,7 @@ async def simulating(
     runners = await serve(settings, world=world, admin=admin)
     try:
         async with aiohttp.ClientSession() as http:
-            yield Simulator(addresses(runners, tls=False), http, process=None)  # type: ignore[arg-type]
+            yield Simulator(addresses(runners, tls=False), http, process=None)
     finally:
         await close(world, runners)
 
