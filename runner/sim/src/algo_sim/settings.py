@@ -158,12 +158,18 @@ def _document(path: Path, option: str) -> Any:
     try:
         with path.open(encoding="utf-8") as file:
             text = file.read(_MOST_BYTES)
-        if path.suffix in {".yaml", ".yml"}:
-            import yaml
-
-            return yaml.safe_load(text)
-        return json.loads(text)
+        return _yaml(text) if path.suffix in {".yaml", ".yml"} else json.loads(text)
     except OSError as error:
         raise SettingsError(f"{option} {path}: {error.strerror}") from error
     except ValueError as error:
-        raise SettingsError(f"{option} {path}: not readable as JSON or YAML: {error}") from error
+        raise SettingsError(f"{option} {path}: not readable: {error}") from error
+
+
+def _yaml(text: str) -> Any:
+    """Loaded only for a file that needs it."""
+    import yaml
+
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ValueError(str(error)) from error
