@@ -173,9 +173,20 @@ def test_upgrade__crds__follow_the_chart(cluster):
 
 
 def test_runner_pods__are_the_operators_alone(cluster):
-    assert "only the operator makes runner pods" in make_pod(cluster, user=TENANT).stderr
+    assert "only the operator makes runner" in make_pod(cluster, user=TENANT).stderr
     assert make_pod(cluster, user=OPERATOR).returncode == 0
     assert make_pod(cluster, user=TENANT, app="mine").returncode == 0
+
+
+@pytest.mark.parametrize(
+    "mark", [{"app.kubernetes.io/component": "feed"}, {"algotrading.io/account-id": "brk_a"}]
+)
+def test_pods_with_a_way_to_a_broker__are_the_operators_alone(cluster, mark):
+    assert (
+        "only the operator makes runner and feed pods"
+        in make_pod(cluster, user=TENANT, **mark).stderr
+    )
+    assert make_pod(cluster, user=OPERATOR, **mark).returncode == 0
 
 
 @pytest.mark.parametrize("mark", ["strategy-limit=99", "in-position=true", "ready=true"])

@@ -7,7 +7,7 @@ import structlog
 from algo_contract.envelope.keys import SEAL_KEYS, SESSION_PUBLIC, public_text
 
 from algo_operator.context import Context
-from algo_operator.errors import NotFound, OperatorError
+from algo_operator.errors import OperatorError
 from algo_operator.kube.resources import CONFIG_MAPS
 
 log: Any = structlog.get_logger(__name__)
@@ -18,7 +18,7 @@ _RETRY_SECONDS: Final = 2.0
 
 async def keep_published(context: Context) -> Never:
     """Publish at the start and whenever the folder of keys has a newer one."""
-    published = ""
+    published, complaint = "", ""
     while True:
         keys = context.sessions.keys()
         text = public_text(keys.current.public) if keys is not None else ""
@@ -28,20 +28,17 @@ async def keep_published(context: Context) -> Never:
                 published = text
                 log.info("seal_key_published", key=text)
         except OperatorError as error:
-            log.warning("seal_key_not_published", error=str(error))
+            if str(error) != complaint:
+                log.warning("seal_key_not_published", error=str(error))
+            complaint = str(error)
         await asyncio.sleep(_LOOK_SECONDS if text == published else _RETRY_SECONDS)
 
 
 async def publish(context: Context, text: str) -> None:
-    """Write the key into the ConfigMap, beside the log-in worker's."""
-    namespace, data = context.settings.namespace, {SESSION_PUBLIC: text}
-    try:
-        await context.kube.patch(CONFIG_MAPS, namespace, SEAL_KEYS, {"data": data})
-    except NotFound:
-        body = {
-            "apiVersion": "v1",
-            "kind": "ConfigMap",
-            "metadata": {"name": SEAL_KEYS, "namespace": namespace},
-            "data": data,
-        }
-        await context.kube.create(CONFIG_MAPS, namespace, body)
+    """Write the key into the chart's ConfigMap, beside the log-in worker's.
+
+    Raises:
+        NotFound: the chart has not made it.
+    """
+    data = {"data": {SESSION_PUBLIC: text}}
+    await context.kube.patch(CONFIG_MAPS, context.settings.namespace, SEAL_KEYS, data)

@@ -1,0 +1,434 @@
+"""Trading for real on a real API server and a real Redis; kubelet, runner and feed are played."""
+
+import asyncio
+import base64
+import json
+
+import pytest
+import yaml
+from algo_contract import redis_keys
+from algo_contract.assignment import read_assignment, read_redis
+from algo_contract.broker_session import read_session
+from algo_contract.envelope.keys import public_text, read_keys
+from algo_contract.feed_assignment import FeedAssignment, read_feed
+from algo_contract.ids import account_id
+from algo_operator.kube.resources import (
+    ACCOUNTS,
+    CONFIG_MAPS,
+    NETWORK_POLICIES,
+    PODS,
+    SECRETS,
+    STRATEGIES,
+)
+from live_accounts import SHARE, SIMULATOR, TOKEN, a_session, feed_tells, log_in, make_key
+from operator_days import DAY, condition, reason
+from redis.asyncio import Redis
+from redis.exceptions import AuthenticationError
+
+pytestmark = pytest.mark.api_server
+
+LIVE = {"brokerAccount": "mine", "mode": "Live"}
+
+
+@pytest.fixture
+def keys(tmp_path):
+    return make_key(tmp_path / "keys")
+
+
+@pytest.fixture
+async def live(world, keys):
+    """An operator that can open sessions, a tenant, and its account at a simulator."""
+    world.kubelet()
+    await world.start(session_keys=keys, broker_url_allowlist="algo-sim.algo-sim.svc:8101")
+    tenant = await world.tenant()
+    await world.account(tenant, "mine", **SIMULATOR)
+    return tenant
+
+
+async def account(world, tenant: str) -> dict:
+    return await world.get(ACCOUNTS, tenant, "mine")
+
+
+async def file(world, tenant: str, secret: str, name: str) -> str | None:
+    body = await world.get(SECRETS, tenant, secret)
+    text = (body or {}).get("data", {}).get(name)
+    return None if text is None else base64.b64decode(text).decode()
+
+
+async def until_file(world, tenant: str, secret: str, name: str, what) -> str:
+    body = await world.until(
+        SECRETS,
+        tenant,
+        secret,
+        lambda b: what(base64.b64decode(b["data"][name]).decode()),
+    )
+    return base64.b64decode(body["data"][name]).decode()
+
+
+async def running(world, keys, tenant: str, name: str = "m1", **spec) -> dict:
+    """A live strategy whose account is logged in, whose feed tells all, and whose runner works."""
+    await world.strategy(tenant, name, **LIVE | spec)
+    await log_in(world, keys, tenant, "mine", a_session())
+    mine = await world.until(ACCOUNTS, tenant, "mine", lambda b: b["status"]["phase"] == "READY")
+    await feed_tells(world, mine)
+    await world.feed_day(account_id(mine["metadata"]["uid"]), f"{DAY}T09:00:00")
+    return await world.until(STRATEGIES, tenant, name, lambda b: reason(b) == "Running")
+
+
+async def test_live__logged_in__gets_a_feed_and_then_a_runner_with_the_session(world, keys, live):
+    await world.strategy(live, "m1", **LIVE)
+    body = await world.until(
+        ACCOUNTS, live, "mine", lambda b: b["status"]["phase"] == "LOGIN_NEEDED"
+    )
+    assert reason(body, "CredentialsReady") == "SessionMissing"
+    assert reason(body, "FeedHealthy") == "WaitingForSession"
+    await world.idle()
+    assert await world.get(PODS, live, "mine-feed") is None
+
+    await log_in(world, keys, live, "mine", a_session())
+
+    pod = await world.until(PODS, live, "mine-feed", lambda b: b is not None)
+    container = pod["spec"]["containers"][0]
+    assert (container["command"], container["args"]) == (["/opt/app/bin/algo-feed"], ["run"])
+    own = account_id(body["metadata"]["uid"])
+    assert read_feed(await file(world, live, "mine-feed", "feed.json")) == FeedAssignment(
+        account_id=own,
+        feed=own,
+        broker="zerodha",
+        clock="Feed",
+        base_url=SIMULATOR["baseUrl"],
+        feed_url=SIMULATOR["feedUrl"],
+    )
+    assert read_session(await file(world, live, "mine-feed", "session.json")).access_token == TOKEN
+    await world.until(STRATEGIES, live, "m1", lambda b: reason(b) == "WaitingForFeed")
+    await asyncio.sleep(1.5)
+    assert await world.redis.smembers(redis_keys.feed_instruments(own)) == {"NSE:RELIANCE"}
+
+    await feed_tells(world, body)
+    await world.feed_day(own, f"{DAY}T09:00:00")
+
+    await world.until(STRATEGIES, live, "m1", lambda b: reason(b) == "Running")
+    told = read_assignment(await file(world, live, "m1-runner", "assignment.json"))
+    assert (told.broker, told.feed, told.live.instrument) == ("zerodha", own, SHARE)
+    assert told.live.no_entry == ""
+    assert read_session(await file(world, live, "m1-runner", "session.json")).access_token == TOKEN
+    pod = await world.get(PODS, live, "m1-runner")
+    assert pod["metadata"]["labels"]["algotrading.io/account-id"] == own
+    body = await world.until(
+        ACCOUNTS, live, "mine", lambda b: reason(b, "FeedHealthy") == "FeedReports"
+    )
+    assert body["status"]["feed"]["healthy"] is True
+
+
+async def test_live__before_the_feeds_day__waits_without_a_pod(world, keys, live):
+    await world.strategy(live, "m1", **LIVE)
+    await log_in(world, keys, live, "mine", a_session())
+
+    await world.until(STRATEGIES, live, "m1", lambda b: reason(b) == "WaitingForFeed")
+
+    await world.idle()
+    assert await world.get(PODS, live, "m1-runner") is None
+
+
+async def test_live__new_session__reaches_runner_and_feed(world, keys, live):
+    body = await running(world, keys, live)
+    before = await world.get(PODS, live, "m1-runner")
+
+    await log_in(world, keys, live, "mine", a_session(token="hush-token-0002"))
+
+    for secret in ("m1-runner", "mine-feed"):
+        await until_file(
+            world, live, secret, "session.json", lambda text: "hush-token-0002" in text
+        )
+    mark = "algotrading.io/assignment"
+    pod = await world.until(
+        PODS,
+        live,
+        "m1-runner",
+        lambda b: b["metadata"]["annotations"][mark] != before["metadata"]["annotations"][mark],
+    )
+    assert pod["metadata"]["uid"] == before["metadata"]["uid"]
+    key = redis_keys.strategy(body["status"]["id"], "commands")
+    assert any(fields["kind"] == "reload" for _, fields in await world.redis.xrange(key))
+    assert (await world.get(PODS, live, "mine-feed"))["metadata"]["annotations"][mark]
+
+
+async def test_live__session_ends__entries_are_refused_and_the_account_says_so(world, keys, live):
+    await running(world, keys, live)
+
+    await log_in(world, keys, live, "mine", a_session(seconds=2))
+
+    body = await world.until(
+        ACCOUNTS, live, "mine", lambda b: b["status"]["phase"] == "LOGIN_NEEDED"
+    )
+    assert reason(body, "CredentialsReady") == "SessionExpired"
+    text = await until_file(
+        world,
+        live,
+        "m1-runner",
+        "assignment.json",
+        lambda text: read_assignment(text).live.no_entry != "",
+    )
+    assert read_assignment(text).live.no_entry_reason == "token_dead"
+    assert await world.get(PODS, live, "mine-feed") is not None, "it waits for a new session"
+    assert await world.get(PODS, live, "m1-runner") is not None
+
+
+async def test_live__address_differs__entries_are_refused(world, keys, live):
+    await world.kube.patch(ACCOUNTS, live, "mine", {"spec": {"registeredIP": "203.0.113.7"}})
+    await running(world, keys, live)
+
+    status = {"status": {"observedIP": "198.51.100.1"}}
+    await world.kube.patch(ACCOUNTS, live, "mine", status, sub="status")
+
+    text = await until_file(
+        world,
+        live,
+        "m1-runner",
+        "assignment.json",
+        lambda text: read_assignment(text).live.no_entry != "",
+    )
+    assert "198.51.100.1" in read_assignment(text).live.no_entry
+    body = await world.until(
+        STRATEGIES, live, "m1", lambda b: reason(b, "EgressReady") == "AddressDiffers"
+    )
+    assert "203.0.113.7" in condition(body, "EgressReady")["message"]
+
+
+@pytest.mark.parametrize("elsewhere", ["another account", "garbage"])
+async def test_live__session_sealed_for_somebody_else__is_not_opened(world, keys, live, elsewhere):
+    await world.strategy(live, "m1", **LIVE)
+    if elsewhere == "garbage":
+        patch = {"spec": {"sealedSession": "AAAA"}}
+        await world.kube.patch(ACCOUNTS, live, "mine", patch)
+    else:
+        await world.account(live, "other", **SIMULATOR)
+        await log_in(world, keys, live, "other", a_session())
+        sealed = (await world.get(ACCOUNTS, live, "other"))["spec"]["sealedSession"]
+        await world.kube.patch(ACCOUNTS, live, "mine", {"spec": {"sealedSession": sealed}})
+
+    body = await world.until(
+        ACCOUNTS, live, "mine", lambda b: reason(b, "CredentialsReady") == "SessionUnreadable"
+    )
+
+    assert body["status"]["phase"] == "LOGIN_NEEDED"
+    assert await world.get(PODS, live, "mine-feed") is None
+
+
+async def test_live__share_in_use__the_second_waits_until_the_first_is_done(world, keys, live):
+    first = await running(world, keys, live)
+    await world.strategy(live, "m2", **LIVE)
+
+    body = await world.until(STRATEGIES, live, "m2", lambda b: reason(b) == "SymbolInUse")
+
+    assert "m1" in condition(body)["message"]
+    assert await world.get(PODS, live, "m2-runner") is None
+    await world.says(first["metadata"]["uid"], execution="SOLD", reason="stop_loss", done=True)
+    await world.until(STRATEGIES, live, "m2", lambda b: reason(b) == "Running")
+
+
+async def test_live__both_due_at_once__only_one_runs(world, keys, live):
+    names = ("m1", "m2", "m3")
+    for name in names:
+        await world.strategy(live, name, **LIVE)
+    await log_in(world, keys, live, "mine", a_session())
+    mine = await account(world, live)
+    await feed_tells(world, mine)
+    await world.feed_day(account_id(mine["metadata"]["uid"]), f"{DAY}T09:00:00")
+
+    async def reasons() -> list[str]:
+        return sorted([reason(await world.get(STRATEGIES, live, name)) for name in names])
+
+    async with asyncio.timeout(15):
+        while await reasons() != ["Running", "SymbolInUse", "SymbolInUse"]:
+            await asyncio.sleep(0.05)
+    await world.idle()
+    pods = [await world.get(PODS, live, f"{name}-runner") for name in names]
+    assert sum(pod is not None for pod in pods) == 1
+
+
+async def test_paper_on_a_live_account__gets_prices_and_no_session(world, keys, live):
+    await running(world, keys, live, mode="Paper")
+
+    told = read_assignment(await file(world, live, "m1-runner", "assignment.json"))
+    assert (told.broker, told.live) == ("paper", None)
+    assert await file(world, live, "m1-runner", "session.json") is None
+    pod = await world.get(PODS, live, "m1-runner")
+    assert "algotrading.io/account-id" not in pod["metadata"]["labels"], "no way to the broker"
+
+
+async def test_feed__stopped_strategies__goes_with_its_user_and_secret(world, keys, live):
+    body = await running(world, keys, live)
+    own = account_id((await account(world, live))["metadata"]["uid"])
+    assert own in await world.redis.execute_command("ACL", "USERS")
+
+    await world.says(body["metadata"]["uid"], execution="SOLD", reason="stop_loss", done=True)
+    await world.until(STRATEGIES, live, "m1", lambda b: reason(b) == "DoneForToday")
+    await world.idle()
+    assert await world.get(PODS, live, "mine-feed") is not None, "its clock may bring another day"
+    patch = {"spec": {"desiredState": "Stopped"}}
+    await world.kube.patch(STRATEGIES, live, "m1", patch)
+
+    await world.until(SECRETS, live, "mine-feed", lambda b: b is None)
+    assert await world.get(PODS, live, "mine-feed") is None
+    await world.idle()
+    assert own not in await world.redis.execute_command("ACL", "USERS")
+
+
+async def test_feed__in_position__outlives_everything_but_its_own_death(world, keys, live):
+    body = await running(world, keys, live)
+    await world.says(body["metadata"]["uid"], execution="BOUGHT", position=10, protection="resting")
+    await world.until(STRATEGIES, live, "m1", lambda b: b["status"]["position"] == 10)
+    old = await world.get(PODS, live, "mine-feed")
+    await world.stop()
+
+    await world.start(
+        session_keys=keys,
+        broker_url_allowlist="algo-sim.algo-sim.svc:8101",
+        runner_image="runner:2",
+    )
+    await log_in(world, keys, live, "mine", a_session(seconds=1))
+    await world.until(ACCOUNTS, live, "mine", lambda b: b["status"]["phase"] == "LOGIN_NEEDED")
+    await world.idle()
+    assert (await world.get(PODS, live, "mine-feed"))["metadata"]["uid"] == old["metadata"]["uid"]
+
+    await log_in(world, keys, live, "mine", a_session())
+    first = read_redis(await file(world, live, "mine-feed", "redis.json"))[1]
+    await world.kube.delete(PODS, live, "mine-feed", grace_seconds=0)
+    await world.until(
+        PODS, live, "mine-feed", lambda b: b["metadata"]["uid"] != old["metadata"]["uid"]
+    )
+    assert (
+        read_redis(await file(world, live, "mine-feed", "redis.json"))[1].password != first.password
+    )
+    left_behind = Redis(
+        port=first.port, username=first.username, password=first.password, protocol=2
+    )
+    with pytest.raises(AuthenticationError):
+        await left_behind.ping()
+    await left_behind.aclose()
+
+
+async def test_feed__new_image__replaces_it_while_flat(world, keys, live):
+    await running(world, keys, live)
+    old = await world.get(PODS, live, "mine-feed")
+    await world.stop()
+
+    await world.start(
+        session_keys=keys,
+        broker_url_allowlist="algo-sim.algo-sim.svc:8101",
+        runner_image="runner:2",
+    )
+
+    pod = await world.until(
+        PODS, live, "mine-feed", lambda b: b["metadata"]["uid"] != old["metadata"]["uid"]
+    )
+    assert pod["spec"]["containers"][0]["image"] == "runner:2"
+
+
+async def test_feed__account_gone__leaves_nothing(world, keys, live):
+    await running(world, keys, live)
+    own = account_id((await account(world, live))["metadata"]["uid"])
+    await world.kube.delete(STRATEGIES, live, "m1")
+    await world.until(STRATEGIES, live, "m1", lambda b: b is None, seconds=30)
+
+    await world.kube.delete(ACCOUNTS, live, "mine")
+
+    await world.until(PODS, live, "mine-feed", lambda b: b is None)
+    await world.until(SECRETS, live, "mine-feed", lambda b: b is None)
+    await world.idle()
+    assert own not in await world.redis.execute_command("ACL", "USERS")
+
+
+async def test_live__a_second_pass_writes_nothing(world, keys, live, writes):
+    await running(world, keys, live)
+    await world.until(ACCOUNTS, live, "mine", lambda b: reason(b, "FeedHealthy") == "FeedReports")
+    await world.idle()
+
+    before = writes()
+    context = world.operator.context
+    for name in ("m1",):
+        context.queue.add(context_key("TradingStrategy", live, name))
+    context.queue.add(context_key("BrokerAccount", live, "mine"))
+    await world.idle()
+
+    assert writes() == before
+
+
+def context_key(kind: str, namespace: str, name: str):
+    from algo_operator.work_queue import Key
+
+    return Key(kind, namespace, name)
+
+
+async def test_account__network__leads_to_its_simulator_only(world, live):
+    mine = await account(world, live)
+    own = account_id(mine["metadata"]["uid"])
+
+    policy = await world.until(
+        NETWORK_POLICIES, live, f"algo-broker-{own.replace('_', '-')}", lambda b: b is not None
+    )
+
+    assert policy["spec"]["podSelector"]["matchLabels"] == {"algotrading.io/account-id": own}
+    (rule,) = policy["spec"]["egress"]
+    assert rule["ports"] == [{"port": 8101, "protocol": "TCP"}]
+    selector = rule["to"][0]["namespaceSelector"]["matchLabels"]
+    assert selector == {"kubernetes.io/metadata.name": "algo-sim"}
+
+
+async def test_account__log_in_workers_condition__is_kept(world, keys, live):
+    mine = await world.until(ACCOUNTS, live, "mine", lambda b: b["status"]["conditions"])
+    row = condition(mine) | {"type": "LoggedIn", "reason": "LoggedIn"}
+    patch = {"status": {"conditions": [*mine["status"]["conditions"], row]}}
+    await world.kube.patch(ACCOUNTS, live, "mine", patch, sub="status")
+
+    await log_in(world, keys, live, "mine", a_session())
+
+    body = await world.until(ACCOUNTS, live, "mine", lambda b: b["status"]["phase"] == "READY")
+    assert reason(body, "LoggedIn") == "LoggedIn"
+
+
+async def test_seal_key__start__is_published(world, keys):
+    body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "algo-seal-keys"}}
+    await world.kube.create(CONFIG_MAPS, "algo-system", body | {"data": {"login.pub": "theirs"}})
+
+    await world.start(session_keys=keys)
+
+    expected = {"login.pub": "theirs", "session.pub": public_text(read_keys(keys).current.public)}
+    await world.until(CONFIG_MAPS, "algo-system", "algo-seal-keys", lambda b: b["data"] == expected)
+    await world.kube.delete(CONFIG_MAPS, "algo-system", "algo-seal-keys")
+
+
+@pytest.mark.parametrize("broker", ["fyers", "angelone"])
+async def test_account__broker_of_a_later_release__is_refused_in_words(world, live, broker):
+    await world.account(live, "later", broker=broker)
+    await world.strategy(live, "m1", brokerAccount="later", mode="Live")
+
+    body = await world.until(STRATEGIES, live, "m1", lambda b: reason(b) == "AccountNotReady")
+
+    assert broker in condition(body)["message"]
+    later = await world.until(ACCOUNTS, live, "later", lambda b: b["status"]["phase"] == "FAILED")
+    assert "not available in this release" in condition(later)["message"]
+
+
+async def test_live__nothing_that_people_read__holds_a_secret(world, keys, live, capsys):
+    await running(world, keys, live)
+    await log_in(world, keys, live, "mine", a_session(token="hush-token-0002"))
+    await until_file(
+        world, live, "m1-runner", "session.json", lambda text: "hush-token-0002" in text
+    )
+    await world.idle()
+
+    shown = capsys.readouterr()
+    told = [
+        shown.out,
+        shown.err,
+        repr(world.operator.context),
+        yaml.safe_dump(await world.events(live)),
+        yaml.safe_dump(await account(world, live)),
+        json.dumps(await world.get(STRATEGIES, live, "m1")),
+        json.dumps(await world.get(PODS, live, "m1-runner")),
+        json.dumps(await world.get(PODS, live, "mine-feed")),
+    ]
+    for text in told:
+        assert "hush" not in text
