@@ -36,6 +36,13 @@ ABANDON_ANNOTATION: Final = f"{GROUP}/abandon-position"
 RESOLVED_ANNOTATION: Final = f"{GROUP}/resolved"
 ASSIGNMENT_ANNOTATION: Final = f"{GROUP}/assignment"
 """On a runner or feed pod: changed so that the kubelet syncs the Secret's volume at once."""
+LOGIN_REQUESTED_ANNOTATION: Final = f"{GROUP}/login-requested"
+"""On a BrokerAccount: a time (RFC 3339); a session made before it is good no more, so the log-in
+worker makes another. Set by people, and by whoever sees the broker refuse a token early."""
+LOGIN_NOTE_ANNOTATION: Final = f"{GROUP}/log-in"
+"""On a BrokerAccount: what the log-in worker remembers; no secret."""
+LOGGED_IN_CONDITION: Final = "LoggedIn"
+"""On a BrokerAccount: the log-in worker's own condition, all others are the operator's."""
 
 DEFAULT_STRATEGY_LIMIT: Final = 10
 

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 from algo_login.errors import Misconfigured
-from algo_login.facts import LOGIN_REQUESTED, UNREADABLE, read_account, wrong_address
-from algo_login.notes import NOTE, Notes, notes_text, read_notes
+from algo_contract import names
+from algo_login.facts import UNREADABLE, read_account, wrong_address
+from algo_login.notes import Notes, notes_text, read_notes
 from algo_login.settings import read_settings
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,7 +22,10 @@ def test_account__bare__is_read():
 
 
 def test_account__what_no_one_can_read__is_named_so():
-    annotations = {NOTE: "[1]", LOGIN_REQUESTED: "yesterday"}
+    annotations = {
+        names.LOGIN_NOTE_ANNOTATION: "[1]",
+        names.LOGIN_REQUESTED_ANNOTATION: "yesterday",
+    }
     mine = read_account(
         {"metadata": META | {"annotations": annotations}, "spec": {"sealedLogin": "x"}}
     )

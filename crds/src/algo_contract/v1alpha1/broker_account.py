@@ -109,7 +109,7 @@ class BrokerAccountStatus(Fields):
     conditions: list[Condition] = Field(
         default_factory=list[Condition],
         max_length=16,
-        description="Ready, CredentialsReady, EgressReady, FeedHealthy.",
+        description="Ready, CredentialsReady, EgressReady, FeedHealthy; LoggedIn (log-in worker).",
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
     )
 

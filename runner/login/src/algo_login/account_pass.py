@@ -8,6 +8,7 @@ from typing import Final
 
 import structlog
 from algo_brokers.kinds import LIVE, kind
+from algo_contract import names
 from algo_contract.broker_session import BrokerSession, session_json
 from algo_contract.envelope.keys import SESSION_PUBLIC, PublicKey, UnusableKey, read_public
 from algo_contract.envelope.layout import key_id_of, record_id_of
@@ -19,7 +20,7 @@ from algo_login.facts import UNREADABLE, Account, Json, read_account, wrong_addr
 from algo_login.kube import Kube
 from algo_login.memory import Memory
 from algo_login.metrics import Metrics
-from algo_login.notes import NOTE, Notes, notes_text
+from algo_login.notes import Notes, notes_text
 from algo_login.opening import Opener, Unreadable, session_binding
 from algo_login.plan import SECOND, Plan, is_alive, is_fresh_callback, plan
 from algo_login.settings import Settings
@@ -125,30 +126,43 @@ async def _act(desk: Desk, case: Case, way: Door, decided: Plan) -> Account:
         Misconfigured: nothing was asked, because the session could not be sealed.
     """
     account, operator_key = case.account, await _operator_key(desk)
-    session = desk.memory.waiting(account, now_us=now_us())
-    if session is None and decided.do == "renew":
-        session = await _renewed(desk, account, way)
-    if session is None:
-        try:
-            callback = _callback(desk, case)
-            session = await way.log_in(case.secrets, callback, now_us=now_us())
-        except Unreadable:
-            return await _note(desk, account, _used(account, _CALLBACK_UNREADABLE))
-        except Refused as error:
-            desk.metrics.refusals += 1
-            log.warning("login_refused", **_about(account), error=str(error))
-            notes = (
-                account.notes.refused(account.login_id, str(error))
-                if case.headless
-                else _used(account, f"{account.broker} refused: {error}")
-            )
-            return await _note(desk, account, notes)
+    if words := desk.memory.refusal(account):
+        return await _note(desk, account, account.notes.refused(account.login_id, words))
+    try:
+        session = await _session(desk, case, way, decided)
+    except Unreadable:
+        return await _note(desk, account, _used(account, _CALLBACK_UNREADABLE))
+    except Refused as error:
+        return await _refused(desk, case, str(error))
     desk.memory.unsaved[account.uid] = (account.login_id, session)
     account = await _keep(desk, case, session, operator_key)
     desk.memory.saved(account, session)
     desk.metrics.logins += 1
     log.info("logged_in", **_about(account), renewed=decided.do == "renew")
     return account
+
+
+async def _session(desk: Desk, case: Case, way: Door, decided: Plan) -> BrokerSession:
+    account = case.account
+    waiting = desk.memory.waiting(account, now_us=now_us())
+    if waiting is not None:
+        return waiting
+    held = desk.memory.session(account)
+    if decided.do == "renew" and held is not None:
+        renewed = await way.renew(held, now_us=now_us())
+        if renewed is not None:
+            return renewed
+    return await way.log_in(case.secrets, _callback(desk, case), now_us=now_us())
+
+
+async def _refused(desk: Desk, case: Case, words: str) -> Account:
+    account = case.account
+    desk.metrics.refusals += 1
+    log.warning("login_refused", **_about(account), error=words)
+    if not case.headless:
+        return await _note(desk, account, _used(account, f"{account.broker} refused: {words}"))
+    desk.memory.refusals[account.uid] = (account.login_id, words)
+    return await _note(desk, account, account.notes.refused(account.login_id, words))
 
 
 async def _operator_key(desk: Desk) -> PublicKey:
@@ -158,11 +172,6 @@ async def _operator_key(desk: Desk) -> PublicKey:
         raise Misconfigured(
             f"the operator has not published its {SESSION_PUBLIC} yet: no session can be sealed"
         ) from None
-
-
-async def _renewed(desk: Desk, account: Account, way: Door) -> BrokerSession | None:
-    held = desk.memory.session(account)
-    return None if held is None else await way.renew(held, now_us=now_us())
 
 
 def _callback(desk: Desk, case: Case) -> dict[str, str]:
@@ -209,7 +218,7 @@ async def _rewrap(desk: Desk, account: Account, namespace_uid: str) -> Account:
 
 
 async def _note(desk: Desk, account: Account, notes: Notes, *, spec: Json | None = None) -> Account:
-    body: Json = {"metadata": {"annotations": {NOTE: notes_text(notes)}}}
+    body: Json = {"metadata": {"annotations": {names.LOGIN_NOTE_ANNOTATION: notes_text(notes)}}}
     if spec is not None:
         body["spec"] = spec
     return read_account(await desk.kube.patch_account(account, body))

@@ -7,12 +7,8 @@ from urllib.parse import urlsplit
 from algo_contract import names
 from algo_contract.envelope.layout import EnvelopeRefused, record_id_of
 
-from algo_login.notes import NOTE, Notes, read_notes
+from algo_login.notes import Notes, read_notes
 from algo_login.times import from_timestamp
-
-LOGIN_REQUESTED: Final = f"{names.GROUP}/login-requested"
-"""Annotation with a time (RFC 3339): a session older than that is not good any more, whatever its
-end. People set it, and whoever sees a broker refuse a token."""
 
 UNREADABLE: Final = "unreadable"
 """In the place of a record id, where the text is no envelope."""
@@ -82,9 +78,9 @@ def read_account(body: Json) -> Account:
         sealed_login=str(spec.get("sealedLogin") or ""),
         sealed_session=str(spec.get("sealedSession") or ""),
         sealed_callback=str(spec.get("sealedCallback") or ""),
-        requested_us=_time(str(annotations.get(LOGIN_REQUESTED) or "")),
+        requested_us=_time(str(annotations.get(names.LOGIN_REQUESTED_ANNOTATION) or "")),
         is_leaving="deletionTimestamp" in meta,
-        notes=read_notes(str(annotations.get(NOTE) or "")),
+        notes=read_notes(str(annotations.get(names.LOGIN_NOTE_ANNOTATION) or "")),
         status=body.get("status") or {},
     )
 

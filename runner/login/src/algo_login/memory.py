@@ -40,6 +40,9 @@ class Memory:
     """Sessions that could not be written down yet, with their log-in's record id: a browser's
     return is good for one only."""
 
+    refusals: dict[str, tuple[str, str]] = field(default_factory=dict[str, tuple[str, str]])
+    """Refused log-ins and the broker's words, should the note about one not be written at once."""
+
     troubles: dict[str, Trouble] = field(default_factory=dict[str, Trouble])
     observed: dict[str, tuple[str, float]] = field(default_factory=dict[str, tuple[str, float]])
     """The proxy asked through, and when (monotonic)."""
@@ -61,6 +64,11 @@ class Memory:
         self.held[account.uid] = (account.session_id, session)
         for each in (self.unsaved, self.troubles, self.observed):
             each.pop(account.uid, None)
+
+    def refusal(self, account: Account) -> str:
+        """The broker's words, where this process saw the log-in as it is now refused."""
+        login_id, words = self.refusals.get(account.uid, ("", ""))
+        return words if login_id == account.login_id else ""
 
     def trouble(self, account: Account) -> Trouble | None:
         """The failure that must be waited after now; new secrets or a new way end the wait."""
@@ -93,7 +101,7 @@ class Memory:
 
     def forget(self, uid: str) -> None:
         """An account is gone."""
-        for each in (self.held, self.unsaved, self.troubles, self.observed):
+        for each in (self.held, self.unsaved, self.refusals, self.troubles, self.observed):
             each.pop(uid, None)
 
 

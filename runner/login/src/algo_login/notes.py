@@ -8,11 +8,6 @@ import json
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
-from algo_contract import names
-
-NOTE: Final = f"{names.GROUP}/log-in"
-"""The annotation."""
-
 _SENTENCE_LIMIT: Final = 400
 _LATEST_US: Final = 2**53
 

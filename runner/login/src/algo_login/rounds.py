@@ -8,6 +8,7 @@ import heapq
 import itertools
 import random
 import time
+import traceback
 from collections.abc import Awaitable, Callable
 from typing import Final, NamedTuple
 
@@ -59,6 +60,10 @@ class Rounds:
         """The account is gone."""
         self._due.pop(key, None)
         self._failures.pop(key, None)
+
+    def is_quiet(self) -> bool:
+        """Whether no account is looked at or due now."""
+        return not self._running and all(when > time.monotonic() for when in self._due.values())
 
     def close(self) -> None:
         """Begins no further pass; those under way go on to their end."""
@@ -130,7 +135,13 @@ class Rounds:
             namespace=key.namespace,
             account=key.name,
             error=what,
-            exc_info=not isinstance(error, LoginError),
+            where=[] if isinstance(error, LoginError) else _frames(error),
         )
         wait = min(RETRY_SECONDS * 2 ** min(count - 1, 10), LONGEST_RETRY_SECONDS)
         return wait * random.uniform(0.8, 1.2)  # noqa: S311 - spread out
+
+
+def _frames(error: Exception) -> list[str]:
+    """Where it happened; not its words, which nobody has cleaned of secrets."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]

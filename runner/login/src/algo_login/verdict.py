@@ -1,7 +1,7 @@
 """What people read: the condition LoggedIn and the status fields beside it. Pure."""
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Literal
 
 from algo_contract import names
 from algo_contract.sessions import ist_datetime
@@ -9,8 +9,6 @@ from algo_contract.sessions import ist_datetime
 from algo_login.facts import UNREADABLE, Account, Json
 from algo_login.plan import Plan, is_alive
 from algo_login.times import timestamp
-
-CONDITION: Final = "LoggedIn"
 
 Reason = Literal[
     "LoggedIn",
@@ -92,7 +90,7 @@ def is_told(account: Account, body: Json) -> bool:
     ours = ("tokenExpiresAt", "lastLogin", "loginURL", "observedIP")
     return all(account.status.get(name) == body.get(name) for name in ours) and [
         *body["conditions"]
-    ] == [row for row in _rows(account) if row.get("type") == CONDITION]
+    ] == [row for row in _rows(account) if row.get("type") == names.LOGGED_IN_CONDITION]
 
 
 def apply_body(account: Account, status: Json) -> Json:
@@ -106,11 +104,13 @@ def apply_body(account: Account, status: Json) -> Json:
 
 
 def _condition(account: Account, told: Verdict, now_us: int) -> Json:
-    old = next((row for row in _rows(account) if row.get("type") == CONDITION), None)
+    old = next(
+        (row for row in _rows(account) if row.get("type") == names.LOGGED_IN_CONDITION), None
+    )
     is_true = "True" if told.reason == "LoggedIn" else "False"
     stays = old is not None and old.get("status") == is_true
     return {
-        "type": CONDITION,
+        "type": names.LOGGED_IN_CONDITION,
         "status": is_true,
         "reason": told.reason,
         "message": told.message[:1024],
