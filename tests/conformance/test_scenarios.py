@@ -5,6 +5,7 @@ a column a broker (`scenarios_columns`). After each step our book must tell the 
 import asyncio
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from algo_brokers import http
@@ -21,6 +22,7 @@ from algo_brokers.port import Position
 from algo_brokers.wire import WireTick
 from algo_engine.orders import Terms, seen_in_book
 from algo_engine.tick_file import read_ticks
+from algo_sim.faults import NAMES
 from scenarios_bench import SYMBOL, bench, log_in, tick_file
 from scenarios_columns import COLUMNS
 from scenarios_feed import feed
@@ -523,6 +525,12 @@ async def test_rate_limit__too_many_in_a_second__refuses_the_surplus_and_takes_t
 
 
 # Faults
+
+
+def test_faults__all_of_the_simulators__have_a_scenario():
+    table = Path(__file__).read_text()
+    assert [name for name in sorted(NAMES) if f'"{name}"' not in table] == []
+
 
 WRITE_FAULTS = {
     "accept_and_never_answer": (Unresolved, True),

@@ -3,7 +3,7 @@ from decimal import Decimal
 import pytest
 
 from algo_brokers.dhan.totp import totp
-from algo_brokers.dhan.units import ist_us, paise, rupees, worth
+from algo_brokers.dhan.units import ist_us, nearest_paise, worth
 
 RFC_SEED = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"  # RFC 6238 appendix B: 12345678901234567890
 
@@ -38,8 +38,8 @@ def test_totp__no_base32__is_refused_without_showing_it():
     assert caught.value.__cause__ is None
 
 
-def test_paise__all_forms_of_a_price__are_exact():
-    assert [paise(v) for v in (93, 93.05, Decimal("93.05"), "93.05", None, "", 0.0)] == [
+def test_nearest_paise__all_forms_of_a_price__are_exact():
+    assert [nearest_paise(v) for v in (93, 93.05, Decimal("93.05"), "93.05", None, "", 0.0)] == [
         9300,
         9305,
         9305,
@@ -50,22 +50,16 @@ def test_paise__all_forms_of_a_price__are_exact():
     ]
 
 
-def test_paise__not_a_number__is_refused():
+def test_nearest_paise__not_a_number__is_refused():
     with pytest.raises((ArithmeticError, ValueError)):
-        paise("NaN")
+        nearest_paise("NaN")
     with pytest.raises(ArithmeticError):
-        paise("nonsense")
+        nearest_paise("nonsense")
 
 
 def test_worth__average_with_many_decimals__is_the_sum_to_the_nearest_paisa():
     assert worth(Decimal("94.6333333"), 3) == 28390
     assert worth(Decimal("1499.9"), 4) == 599960
-
-
-def test_rupees__any_price__is_written_with_two_decimals_at_most():
-    written = [repr(rupees(p)) for p in range(1, 2_000_000, 7)]
-    assert all(paise(text) == p for text, p in zip(written, range(1, 2_000_000, 7), strict=True))
-    assert max(len(text.partition(".")[2]) for text in written) == 2
 
 
 @pytest.mark.parametrize(

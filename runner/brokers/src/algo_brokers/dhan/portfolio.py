@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from algo_brokers.dhan.units import ist_us, paise, whole
+from algo_brokers.dhan.units import ist_us, nearest_paise, whole
 from algo_brokers.dhan.words import EXCHANGES, PRODUCT_NAMES, SEGMENTS
 from algo_brokers.errors import DeniedLocally
 from algo_brokers.instruments import Instrument
@@ -21,7 +21,7 @@ def trade_of(fields: Mapping[str, Any]) -> Trade:
         symbol=str(fields["tradingSymbol"]),
         side="BUY" if fields["transactionType"] == "BUY" else "SELL",
         quantity=whole(fields["tradedQuantity"]),
-        price=paise(fields["tradedPrice"]),
+        price=nearest_paise(fields["tradedPrice"]),
         time_us=ist_us(str(fields["exchangeTime"])),
     )
 
@@ -40,7 +40,10 @@ def position_of(fields: Mapping[str, Any]) -> Position:
 
 def funds_of(fields: Mapping[str, Any]) -> Funds:
     """The fund limit; `availabelBalance` is Dhan's own spelling."""
-    return Funds(available=paise(fields["availabelBalance"]), used=paise(fields["utilizedAmount"]))
+    return Funds(
+        available=nearest_paise(fields["availabelBalance"]),
+        used=nearest_paise(fields["utilizedAmount"]),
+    )
 
 
 def quote_request(instruments: Sequence[Instrument]) -> dict[str, list[int]]:
@@ -73,9 +76,9 @@ def _quote(instrument: Instrument, fields: Mapping[str, Any]) -> Quote:
     return Quote(
         exchange=instrument.exchange,
         symbol=instrument.symbol,
-        last_price=paise(fields["last_price"]),
+        last_price=nearest_paise(fields["last_price"]),
         volume=whole(fields.get("volume")),
         time_us=ist_us(traded) if traded else 0,
-        lower_band=paise(fields.get("lower_circuit_limit")),
-        upper_band=paise(fields.get("upper_circuit_limit")),
+        lower_band=nearest_paise(fields.get("lower_circuit_limit")),
+        upper_band=nearest_paise(fields.get("upper_circuit_limit")),
     )

@@ -7,6 +7,7 @@ from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
 from algo_contract.broker_session import BrokerSession
+from algo_contract.money import rupees
 from algo_engine.orders import TERMINAL, Order, OrderRow, Terms
 
 from algo_brokers.dhan.answers import is_not_found, read_answer
@@ -18,7 +19,6 @@ from algo_brokers.dhan.portfolio import (
     quotes_of,
     trade_of,
 )
-from algo_brokers.dhan.units import rupees
 from algo_brokers.dhan.words import (
     EXCHANGES,
     ORDER_TYPES,

@@ -2,14 +2,12 @@
 
 import datetime as dt
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any
 
-IST: Final = dt.timezone(dt.timedelta(hours=5, minutes=30))
-_FORMATS: Final = ("%Y-%m-%d %H:%M:%S", "%d/%m/%Y %H:%M:%S")
-"""Of order books, and of `last_trade_time` in quotes."""
+from algo_contract.trading_day import IST, microseconds
 
 
-def paise(rupees: Any) -> int:
+def nearest_paise(rupees: Any) -> int:
     """Rupees of a JSON number or text as paise, to the nearest; nothing is 0.
 
     Raises:
@@ -40,26 +38,14 @@ def worth(average_rupees: Any, quantity: int) -> int:
     return int((Decimal(str(average_rupees or 0)) * quantity * 100).to_integral_value())
 
 
-def rupees(paise: int) -> float:
-    """Paise as the number that JSON shows with two decimals at most: 9305 as 93.05."""
-    return paise / 100
-
-
 def ist_us(text: str) -> int:
-    """An exchange time in µs since the epoch. One without a zone is IST.
+    """An exchange time in µs since the epoch: ISO, or DD/MM/YYYY HH:MM:SS as in quotes. One without
+    a zone is IST.
 
     Raises:
         ValueError: in none of Dhan's formats.
     """
-    for form in _FORMATS:
-        try:
-            return _microseconds(dt.datetime.strptime(text, form).replace(tzinfo=IST))
-        except ValueError:
-            continue
+    if text[2:3] == "/" and text[5:6] == "/":
+        text = f"{text[6:10]}-{text[3:5]}-{text[:2]}{text[10:]}"
     moment = dt.datetime.fromisoformat(text)
-    return _microseconds(moment if moment.tzinfo else moment.replace(tzinfo=IST))
-
-
-def _microseconds(moment: dt.datetime) -> int:
-    epoch = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-    return (moment - epoch) // dt.timedelta(microseconds=1)
+    return microseconds(moment if moment.tzinfo else moment.replace(tzinfo=IST))

@@ -14,7 +14,7 @@ from typing import Any, Final
 from algo_engine.orders import TERMINAL, OrderRow, OrderStatus, OrderType, Terms
 
 from algo_brokers.dhan.answers import cleaned
-from algo_brokers.dhan.units import paise, whole, worth
+from algo_brokers.dhan.units import nearest_paise, whole, worth
 
 SEGMENTS: Final = {"NSE": "NSE_EQ", "BSE": "BSE_EQ"}
 EXCHANGES: Final = {segment: exchange for exchange, segment in SEGMENTS.items()}
@@ -148,8 +148,8 @@ def _row(
     terms = Terms(
         type=kind,
         quantity=whole(fields["quantity"]),
-        price=paise(fields.get("price")) if kind in ("LIMIT", "STOP_LIMIT") else 0,
-        trigger_price=paise(fields.get("triggerPrice")) if kind.startswith("STOP") else 0,
+        price=nearest_paise(fields.get("price")) if kind in ("LIMIT", "STOP_LIMIT") else 0,
+        trigger_price=nearest_paise(fields.get("triggerPrice")) if kind.startswith("STOP") else 0,
     )
     done, tag = whole(filled), our_tag(fields.get("correlationId"))
     value = worth(average, done)
