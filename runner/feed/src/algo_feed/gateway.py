@@ -76,6 +76,7 @@ class Gateway:
         )
         control = HeldConnection(redis, name=f"feed-{assignment.feed}-control")
         told = HeldConnection(redis, name=f"feed-{assignment.feed}-account")
+        self._connections: Final = (control, told)
 
         def read_only(session: BrokerSession) -> Broker:
             return kind.broker(http, endpoints, session, None)
@@ -139,6 +140,13 @@ class Gateway:
 
     async def run(self) -> None:
         """Works until it is cancelled."""
+        try:
+            await self._run()
+        finally:
+            for connection in self._connections:
+                connection.close()
+
+    async def _run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
             self._wishes.start(tasks)
             if self._own_orders_socket is not None:
