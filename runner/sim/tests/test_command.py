@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 import trustme
 from kite_client import STOP_MARKET, TOKEN, Kite
@@ -107,3 +108,18 @@ async def test_days__follow_one_another(tmp_path: Path, start: Any, log_in: Any)
     found = await kite.data("GET", "/quote?i=NSE:YESBANK")
     assert found["NSE:YESBANK"]["timestamp"] == "2019-07-10 09:20:00"
     assert found["NSE:YESBANK"]["ohlc"]["close"] == 91.35
+
+
+@pytest.mark.parametrize("fault", ["drop_connection_before_taking", "drop_connection_after_taking"])
+async def test_under_its_own_event_loop__connections_are_cut(fault: str) -> None:
+    async with simulator() as sim:
+        kite = Kite(sim, await sim.zerodha_access_token())
+        stream = await kite.connect()
+        await sim.fault("zerodha", fault, on="place")
+        with pytest.raises(aiohttp.ClientError):
+            await kite("POST", "/orders/regular", data=STOP_MARKET)
+        await sim.fault("zerodha", "drop_feed")
+        while (message := await stream.socket.receive(timeout=5)).data == b"\x00":
+            pass
+        assert message.type in {aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.ERROR}
+        await kite.close()

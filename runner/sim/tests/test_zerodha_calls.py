@@ -2,9 +2,11 @@
 
 import gzip
 import hashlib
+import json
 from typing import Any
 
 import pytest
+from algo_sim.zerodha import LIMITS
 from kite_client import LIMIT, MARKET, STOP, STOP_MARKET, TOKEN, Kite
 
 ORDER_KEYS = """
@@ -140,26 +142,35 @@ async def test_after_the_close__orders_are_refused(kite: Kite) -> None:
     assert await kite.refused("POST", "/orders/regular", data=LIMIT) == (400, "OrderException")
 
 
-async def test_the_twenty_sixth_change__is_refused(start: Any, log_in: Any, tmp_path: Any) -> None:
-    file = tmp_path / "account.json"
-    file.write_text('{"zerodha": {"limits": {"other": {"1": 1000}}}}')
-    sim = await start("--account", str(file))
-    kite = await log_in(sim)
-    await sim.advance("09:20:00")
+async def test_the_twenty_sixth_change__is_refused(kite: Kite) -> None:
+    await kite.sim.advance("09:20:00")
     path = f"/orders/regular/{await kite.place({**LIMIT, 'price': '94'})}"
     for _ in range(25):
         await kite.data("PUT", path, data={"price": "93.5"})
     assert await kite.refused("PUT", path, data={"price": "93"}) == (400, "OrderException")
 
 
-async def test_the_eleventh_order_in_a_second__is_refused(kite: Kite) -> None:
-    await kite.sim.advance("09:20:00")
-    answers = [await kite("POST", "/orders/regular", data=LIMIT) for _ in range(21)]
-    refused = [body for status, body in answers if status == 429]
-    assert refused
-    assert refused[0]["error_type"] == "NetworkException"
-    taken = await kite.sim.orders("zerodha")
-    assert len(taken) == len(answers) - len(refused)
+async def test_calls_over_the_limit__are_refused_and_do_nothing(
+    start: Any, log_in: Any, tmp_path: Any
+) -> None:
+    file = tmp_path / "account.json"
+    limits = {"order": {"86400": 2}, "quote": {"86400": 1}}
+    file.write_text(json.dumps({"zerodha": {"limits": limits}}))
+    sim = await start("--account", str(file))
+    kite = await log_in(sim)
+    await sim.advance("09:20:00")
+    for _ in range(2):
+        await kite.place(LIMIT)
+    refused = await kite.refused("POST", "/orders/regular", data=LIMIT)
+    assert refused == (429, "NetworkException")
+    assert len(await sim.orders("zerodha")) == 2
+    await kite.data("GET", "/quote/ltp?i=NSE:YESBANK")
+    assert (await kite.refused("GET", "/quote/ohlc?i=NSE:YESBANK"))[0] == 429
+
+
+def test_the_limits__are_those_of_the_developer_forum() -> None:
+    assert LIMITS["order"] == {1: 10, 60: 400, 86_400: 5000}
+    assert (LIMITS["quote"], LIMITS["historical"]) == ({1: 1}, {1: 3})
 
 
 async def test_an_order_from_another_address__is_refused_and_reads_are_not(kite: Kite) -> None:
@@ -208,7 +219,6 @@ async def test_quotes__are_keyed_as_asked_and_unknown_ones_absent(kite: Kite) ->
     assert quote["timestamp"] == "2019-07-09 09:20:00"
     assert len(quote["depth"]["buy"]) == len(quote["depth"]["sell"]) == 5
     assert quote["lower_circuit_limit"] < 94.6 < quote["upper_circuit_limit"]
-    assert await kite.refused("GET", path) == (429, "NetworkException")
 
 
 async def test_candles__are_what_was_traded(kite: Kite) -> None:

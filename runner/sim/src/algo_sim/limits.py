@@ -30,7 +30,3 @@ class RateLimits:
             counted[name, seconds] = (window, count + 1)
         self._counts.update(counted)
         return True
-
-    def set(self, name: str, windows: Mapping[int, int]) -> None:
-        """Replaces a class's limits."""
-        self._most[name] = dict(windows)

@@ -11,7 +11,6 @@ from algo_engine.tick_file import FileTick, TickFileError, read_ticks
 
 from algo_sim.listing import FREEZE_QUANTITY, Listing, Listings, fillers, share_number
 
-DAY_BEGINS: Final = "09:00:00"
 _DAY_US: Final = 86_400_000_000
 _IST_US: Final = 19_800_000_000
 _BEGINS_US: Final = 9 * 3_600_000_000
