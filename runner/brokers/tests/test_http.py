@@ -411,6 +411,27 @@ async def test_many_cancelled_calls__leave_room_in_the_pool() -> None:
         assert (await place(http, server.port)).status == 200
 
 
+async def test_calls_cancelled_within_the_tls_handshake__leave_nothing_open(client_tls) -> None:
+    knocked = asyncio.Event()
+
+    async def no_tls(server, reader, writer) -> None:
+        await reader.read(1)
+        knocked.set()
+        await reader.read()
+
+    async with serving(no_tls) as server, client(tls=client_tls) as http:
+        for _ in range(http_module.MAX_CONNECTIONS + 1):
+            knocked.clear()
+            server.closed.clear()
+            task = asyncio.create_task(place(http, server.port, host="https://localhost"))
+            await knocked.wait()
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            async with asyncio.timeout(5):
+                await server.closed.wait()
+
+
 async def test_reads_that_hang__leave_connections_to_orders() -> None:
     async def reads_hang(server, reader, writer) -> None:
         while head := await server.request(reader):

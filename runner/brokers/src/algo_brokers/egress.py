@@ -1,10 +1,13 @@
-"""The way out through an account's proxy: HTTP CONNECT to every host, before any TLS.
+"""The way out to a broker: straight, or through the account's proxy by HTTP CONNECT to every host,
+before any TLS.
 
-Of our own, because httpcore's tunnel keeps the place in its pool when TLS through it fails: after
-four failures nothing could be sent any more.
+Of our own, because httpcore's tunnel keeps the place in its pool when TLS through it fails (after
+four failures nothing could be sent any more), and its TLS leaves the socket open when it is
+cancelled.
 """
 
 import re
+import ssl
 from collections.abc import Iterable
 from typing import Any, Final, cast
 from urllib.parse import urlsplit
@@ -17,22 +20,19 @@ MAX_ANSWER: Final = 8192
 """Bytes of a proxy's answer to CONNECT."""
 
 STATUS: Final = re.compile(rb"HTTP/1\.[01] ([0-9]{3})[ \r]")
+_BACKEND: Final = cast("httpcore.AsyncNetworkBackend", httpcore.AnyIOBackend())
 
 
-DIRECT: Final = cast("httpcore.AsyncNetworkBackend", httpcore.AnyIOBackend())
-"""The way out without a proxy."""
+class Egress(httpcore.AsyncNetworkBackend):
+    """Connects to every host, through one proxy where there is one."""
 
-
-class ThroughProxy(httpcore.AsyncNetworkBackend):
-    """Connects to every host through one proxy."""
-
-    def __init__(self, proxy: str) -> None:
+    def __init__(self, proxy: str | None) -> None:
         """`proxy` is an http:// address.
 
         Raises:
             DeniedLocally: it is not, or it holds a user or a password.
         """
-        self._host, self._port = proxy_address(proxy)
+        self._proxy: Final = proxy_address(proxy) if proxy else None
 
     async def connect_tcp(
         self,
@@ -42,23 +42,62 @@ class ThroughProxy(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        """A stream to the host, through the proxy.
+        """A stream to the host.
 
         Raises:
             ProxyError: the proxy refused; the message is of our own words.
         """
-        stream = await DIRECT.connect_tcp(
-            self._host, self._port, timeout, local_address, socket_options
-        )
+        to = self._proxy or (host, port)
+        stream = await _BACKEND.connect_tcp(*to, timeout, local_address, socket_options)
+        if self._proxy is not None:
+            try:
+                target = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+                request = f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n"
+                await stream.write(request.encode("ascii"), timeout)
+                await _accepted(stream, timeout)
+            except BaseException:
+                await stream.aclose()
+                raise
+        return _Stream(stream)
+
+
+class _Stream(httpcore.AsyncNetworkStream):
+    """A connection before TLS: closed when TLS over it fails or is cancelled."""
+
+    def __init__(self, stream: httpcore.AsyncNetworkStream) -> None:
+        self._stream: Final = stream
+
+    async def read(
+        self,
+        max_bytes: int,
+        timeout: float | None = None,  # noqa: ASYNC109 - the base class's signature
+    ) -> bytes:
+        return await self._stream.read(max_bytes, timeout)
+
+    async def write(
+        self,
+        buffer: bytes,
+        timeout: float | None = None,  # noqa: ASYNC109 - the base class's signature
+    ) -> None:
+        await self._stream.write(buffer, timeout)
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+    async def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109 - the base class's signature
+    ) -> httpcore.AsyncNetworkStream:
         try:
-            target = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-            request = f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n"
-            await stream.write(request.encode("ascii"), timeout)
-            await _accepted(stream, timeout)
+            return await self._stream.start_tls(ssl_context, server_hostname, timeout)
         except BaseException:
-            await stream.aclose()
+            await self._stream.aclose()
             raise
-        return stream
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
 
 
 def proxy_address(proxy: str) -> tuple[str, int]:

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import httpcore
 
-from algo_brokers.egress import DIRECT, ThroughProxy
+from algo_brokers.egress import Egress
 from algo_brokers.errors import BrokerError, DeniedLocally, Unresolved
 from algo_brokers.inflate import BrokenFile, Inflater
 
@@ -73,7 +73,7 @@ class Http:
             max_connections=MAX_CONNECTIONS,
             max_keepalive_connections=MAX_CONNECTIONS,
             keepalive_expiry=KEEPALIVE_SECONDS,
-            network_backend=ThroughProxy(proxy) if proxy else DIRECT,
+            network_backend=Egress(proxy),
         )
         self._reads: Final = asyncio.Semaphore(MAX_READS)
 
@@ -148,6 +148,8 @@ class Http:
                 raise
             except BrokenFile as error:
                 failure = Unresolved(f"unreadable download from {_host(url)}: {error}")
+            except httpcore.ProxyError as error:
+                failure = Unresolved(f"{error} on a download from {_host(url)}")
             except Exception as error:  # noqa: BLE001 - whatever it was, the file is not whole
                 failure = Unresolved(f"{type(error).__name__} on a download from {_host(url)}")
         raise failure
