@@ -6,7 +6,7 @@ import contextlib
 import datetime as dt
 import ssl
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -123,10 +123,11 @@ async def download(made: Kind, http: Http, endpoints: Endpoints, session: Broker
 
 @contextlib.asynccontextmanager
 async def simulating(
-    broker: str, *, ticks: Path, options: Sequence[str] = ()
+    *, ticks: Path, brokers: Sequence[str], options: Sequence[str] = ()
 ) -> AsyncGenerator[Simulator]:
-    """A simulator in this process."""
-    settings = read_settings(["--ticks", str(ticks), "--broker", broker, *options])
+    """A simulator in this process; else as `sim_server.simulator`."""
+    words = [word for broker in brokers for word in ("--broker", broker)]
+    settings = read_settings(["--ticks", str(ticks), *words, *options])
     world, admin = build(settings)
     runners = await serve(settings, world=world, admin=admin)
     try:
@@ -138,14 +139,18 @@ async def simulating(
 
 @contextlib.asynccontextmanager
 async def bench(
-    column: Column, *, ticks: Path, options: Sequence[str] = ()
+    column: Column,
+    *,
+    ticks: Path,
+    options: Sequence[str] = (),
+    start: Callable[..., contextlib.AbstractAsyncContextManager[Simulator]] = simulating,
 ) -> AsyncGenerator[Bench]:
     """A simulator, and our adapter logged in there."""
     made = kind(column.broker)
     # Nothing here speaks TLS: loading the authorities takes longer than a scenario.
     http = Http(tls=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
     try:
-        async with simulating(column.broker, ticks=ticks, options=options) as sim:
+        async with start(ticks=ticks, brokers=(column.broker,), options=options) as sim:
             endpoints = made.endpoints(sim.base_url(column.broker), sim.feed_url(column.broker))
             login = made.login(endpoints)
             session = await log_in(sim, column, http, login)

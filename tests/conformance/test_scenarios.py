@@ -26,6 +26,7 @@ from algo_sim.faults import NAMES
 from scenarios_bench import SYMBOL, bench, log_in, tick_file
 from scenarios_columns import COLUMNS
 from scenarios_feed import feed
+from sim_server import simulator
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
@@ -522,6 +523,16 @@ async def test_rate_limit__too_many_in_a_second__refuses_the_surplus_and_takes_t
     assert all(answer.retry_after > 0 for answer in refused)
     taken = len(await b.sim.orders(b.column.broker))
     assert taken == len(orders) - len(refused) - len(unsent)
+
+
+async def test_algo_sim__as_a_process_of_its_own__is_the_same(column, ticks):
+    async with bench(column, ticks=ticks, start=simulator) as b, feed(b, [b.share]) as line:
+        await b.sim.advance("09:20:00")
+        entry, stop = await b.place("BUY", MARKET), await b.place("SELL", STOP)
+        await b.sim.advance("13:00:00")
+        await line.until(lambda f: f.rows and f.rows[-1].tag == stop.tag and f.rows[-1].filled)
+        assert (await b.row(entry)).filled == (await b.row(stop)).filled == 10
+        assert line.ticks[-1].price < STOP.trigger_price
 
 
 # Faults

@@ -1,3 +1,4 @@
+import contextlib
 import json
 import struct
 from array import array
@@ -6,6 +7,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from algo_contract.broker_session import BrokerSession
+from hypothesis import given
+from hypothesis import strategies as st
 
 from algo_brokers.dhan.endpoints import endpoints
 from algo_brokers.dhan.market_wire import MarketWire, float_paise
@@ -102,6 +105,13 @@ def test_ticks__packet_of_a_kind_not_known__is_passed_over_by_its_length():
 def test_ticks__frame_that_is_not_of_this_protocol__is_garbled(frame):
     with pytest.raises(GarbledFrame):
         wire().ticks(frame)
+
+
+@given(st.binary(max_size=400), st.sampled_from([0, 2, 4, 6, 8, 50]))
+def test_ticks_and_said__any_bytes__are_understood_or_garbled(noise, code):
+    for read in (wire().ticks, wire().said):
+        with contextlib.suppress(GarbledFrame):
+            read(bytes([code]) + noise)
 
 
 def test_key__same_id_in_two_segments__differs():

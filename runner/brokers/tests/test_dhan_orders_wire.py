@@ -1,8 +1,11 @@
+import contextlib
 import json
 
 import pytest
 from algo_contract.broker_session import BrokerSession
 from algo_contract.ids import order_tag
+from hypothesis import given
+from hypothesis import strategies as st
 
 from algo_brokers.dhan.endpoints import endpoints
 from algo_brokers.dhan.orders_wire import OrdersWire
@@ -66,6 +69,15 @@ def test_said__other_kind_of_message__is_a_notice():
 def test_said__no_order_update__is_garbled(frame):
     with pytest.raises(GarbledFrame):
         WIRE.said(frame)
+
+
+JUNK = st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=5)
+
+
+@given(st.fixed_dictionaries({}, optional=dict.fromkeys(DATA, JUNK)))
+def test_said__any_values__are_understood_or_garbled(junk):
+    with contextlib.suppress(GarbledFrame):
+        WIRE.said(alert(**junk))
 
 
 def test_said__fill_without_a_price__is_garbled():

@@ -88,7 +88,7 @@ class DhanBroker:
         """Changes a live order. See `port.Orders`. The quantity sent is the order's new total."""
         self._checked(terms)
         broker_id = await self._broker_id(order)
-        body = {"orderId": broker_id, "legName": "", **_terms_fields(terms)}
+        body = {"orderId": broker_id, **_terms_fields(terms)}
         reply = await self._write("PUT", _path(broker_id), body)
         end = ended(reply.get("orderStatus")) if isinstance(reply, dict) else None
         if end == "REJECTED":
