@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from algo_contract.broker_session import BrokerSession
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from algo_brokers.dhan.endpoints import endpoints
@@ -107,6 +107,7 @@ def test_ticks__frame_that_is_not_of_this_protocol__is_garbled(frame):
         wire().ticks(frame)
 
 
+@settings(max_examples=100, deadline=None)
 @given(st.binary(max_size=400), st.sampled_from([0, 2, 4, 6, 8, 50]))
 def test_ticks_and_said__any_bytes__are_understood_or_garbled(noise, code):
     for read in (wire().ticks, wire().said):

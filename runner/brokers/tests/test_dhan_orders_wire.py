@@ -4,7 +4,7 @@ import json
 import pytest
 from algo_contract.broker_session import BrokerSession
 from algo_contract.ids import order_tag
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from algo_brokers.dhan.endpoints import endpoints
@@ -74,6 +74,7 @@ def test_said__no_order_update__is_garbled(frame):
 JUNK = st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=5)
 
 
+@settings(max_examples=100, deadline=None)
 @given(st.fixed_dictionaries({}, optional=dict.fromkeys(DATA, JUNK)))
 def test_said__any_values__are_understood_or_garbled(junk):
     with contextlib.suppress(GarbledFrame):
