@@ -325,6 +325,32 @@ async def test_too_late__nothing_is_sent(warm, secure, server_tls, client_tls) -
 
 
 @pytest.mark.parametrize("secure", [False, True], ids=["plain", "tls"])
+async def test_time_runs_out_right_before_the_write__nothing_is_sent(
+    secure, server_tls, client_tls, monkeypatch
+) -> None:
+    """Warm: only the check beside the socket sees it."""
+    host = "https://localhost" if secure else "http://127.0.0.1"
+    rest: list[bytes] = []
+
+    async def reading(server, reader, writer) -> None:
+        await server.request(reader)
+        writer.write(OK)
+        rest.append(await reader.read())
+
+    async with (
+        serving(reading, tls=server_tls if secure else None) as server,
+        client(tls=client_tls) as http,
+    ):
+        await place(http, server.port, host=host)
+        jumping = iter([0.0, 10.0])  # when asked for, before the head
+        monkeypatch.setattr(http_module, "time", SimpleNamespace(monotonic=lambda: next(jumping)))
+        with pytest.raises(DeniedLocally, match="too late"):
+            await place(http, server.port, host=host, send_by=5.0)
+        await server.closed.wait()
+    assert (rest, len(server.requests)) == ([b""], 1)
+
+
+@pytest.mark.parametrize("secure", [False, True], ids=["plain", "tls"])
 async def test_time_runs_out_while_connecting__nothing_is_sent(
     secure, server_tls, client_tls
 ) -> None:
