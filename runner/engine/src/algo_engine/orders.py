@@ -115,9 +115,7 @@ def seen_in_book(order: Order, row: OrderRow, *, time_us: int) -> Order:
     is_older = row.terms != order.terms and time_us < order.changed_us + SETTLING_US
     is_received = row.status == "PENDING" and order.status != "PENDING"
     is_stale = row.status not in TERMINAL and (
-        has_ended
-        or is_received
-        or (order.changed_us > 0 and is_older and order.working is None)
+        has_ended or is_received or (order.changed_us > 0 and is_older and order.working is None)
     )
     return replace(
         order,

@@ -211,5 +211,5 @@ def _not_bought(state: State, reason: Reason, message: str) -> Report:
 def _about(order: Order, message: str) -> str:
     return (
         f"{order.side} {order.terms.quantity} {order.terms.type} (tag {order.tag}): "
-        f"{message or 'no reason given'}."
+        f"{(message or 'no reason given').removesuffix('.')}."
     )

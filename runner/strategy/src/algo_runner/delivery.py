@@ -68,6 +68,7 @@ async def _carried_out(
         answer = Answered(order.tag, operation, outcome, str(error), reason)
         return [*([Seen(shown)] if shown else []), answer]
     session.count(operation, "confirmed")
+    desk.changed_us[order.tag] = time.time_ns() // 1000
     seen = [Seen(row)] if operation == "place" else []
     return [*seen, Answered(order.tag, operation, "confirmed")]
 

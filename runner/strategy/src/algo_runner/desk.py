@@ -43,6 +43,12 @@ class LiveDesk:
     broker: Broker
     session: BrokerSession
     evidence: Evidence = field(default_factory=Evidence)
+    shown: dict[str, OrderRow] = field(default_factory=dict[str, OrderRow])
+    """The newest row of each of our orders: a feed tells a row again only when it differs."""
+
+    changed_us: dict[str, int] = field(default_factory=dict[str, int])
+    """When an order's newest change was confirmed; wall clock."""
+
     book_us: int = 0
     """When the newest good reading of the order book was begun, by whomever; wall clock."""
 

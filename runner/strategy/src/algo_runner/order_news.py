@@ -11,7 +11,7 @@ from algo_brokers.errors import BrokerError
 from algo_brokers.rows import read_row
 from algo_contract import redis_keys, streams
 from algo_engine.events import Seen
-from algo_engine.orders import OrderRow
+from algo_engine.orders import Order, OrderRow
 from algo_engine.state import State, entry_is_live, is_watched, live_exit
 from algo_redis.errors import RedisUnavailable
 from algo_redis.held import HeldConnection
@@ -64,6 +64,7 @@ async def watch_book(session: Session, desk: LiveDesk) -> None:
         silent_us = time.time_ns() // 1000 - desk.book_us
         if silent_us > (SILENT_US if _waits(session.state) else WATCH_READ_US) and _cares(session):
             await _read_book(session, desk)
+        await _show_again(session, desk)
         now_us = time.time_ns() // 1000
         for answer in list(
             desk.evidence.verdicts(session.state, lag_us=desk.lag_us, now_us=now_us)
@@ -74,7 +75,7 @@ async def watch_book(session: Session, desk: LiveDesk) -> None:
 
 async def _take(session: Session, desk: LiveDesk, fields: dict[str, str]) -> None:
     if fields.get(streams.ORDERS_KIND) == "row":
-        await _show(session, read_row(fields.get(streams.ORDERS_ROW, "")))
+        await _show(session, desk, read_row(fields.get(streams.ORDERS_ROW, "")))
         return
     started = fields.get(streams.ORDERS_STARTED, "")
     tags: Any = json.loads(fields.get(streams.ORDERS_TAGS, ""))
@@ -94,14 +95,27 @@ async def _read_book(session: Session, desk: LiveDesk) -> None:
         return
     desk.book_us = max(desk.book_us, started_us)
     for row in rows:
-        await _show(session, row)
+        await _show(session, desk, row)
     tags = {row.tag for row in rows}
     desk.evidence.note_book(tags, started_us=started_us, is_up=False)
 
 
-async def _show(session: Session, row: OrderRow) -> None:
+async def _show(session: Session, desk: LiveDesk, row: OrderRow) -> None:
     if row.tag and any(order.tag == row.tag for order in _orders(session.state)):
+        desk.shown[row.tag] = row
         await session.handle(Seen(row), kind="book")
+
+
+async def _show_again(session: Session, desk: LiveDesk) -> None:
+    """Hands the engine once more the rows that do not show a change which was confirmed before the
+    newest reading of the book: a broker that answered and did nothing.
+    """
+    for order in _orders(session.state):
+        row = desk.shown.get(order.tag)
+        if row is None or not order.is_live or row.terms == order.terms:
+            continue
+        if desk.changed_us.get(order.tag, 0) < desk.book_us:
+            await session.handle(Seen(row), kind="book")
 
 
 def _cares(session: Session) -> bool:
@@ -113,5 +127,5 @@ def _waits(state: State) -> bool:
     return entry_is_live(state) or live_exit(state) is not None
 
 
-def _orders(state: State) -> list[Any]:
+def _orders(state: State) -> list[Order]:
     return [*([state.entry] if state.entry else []), *state.exits]
