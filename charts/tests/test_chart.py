@@ -152,7 +152,14 @@ def test_rbac__of_the_operator__has_nothing_that_its_code_does_not_use():
     assert {resource for _, resource, _ in cluster_wide if resource.endswith("/finalizers")} == {
         "tradingstrategies/finalizers"
     }
-    assert {verb for _, _, verb in own_namespace} == {"get", "create", "update"}
+    assert own_namespace == {
+        *(("coordination.k8s.io", "leases", verb) for verb in ("get", "create", "update")),
+        ("", "configmaps", "patch"),
+    }
+    rules = of_kind(rendered(), "Role")["algo-operator"]["rules"]
+    assert [rule["resourceNames"] for rule in rules if "configmaps" in rule["resources"]] == [
+        ["algo-seal-keys"]
+    ]
 
 
 def test_tenant_roles__never_write_status():
@@ -189,6 +196,19 @@ def test_network_policies__api_server__is_reached_at_its_ports():
 
     assert ports() == [{"port": 443}, {"port": 6443}]
     assert ports("--set", "networkPolicies.apiServerPorts={8443}") == [{"port": 8443}]
+
+
+def test_network_policies__redis__is_open_to_tenants_runners_and_feeds():
+    policy = of_kind(rendered(), "NetworkPolicy")["algo-redis"]["spec"]
+
+    (_, tenants) = policy["ingress"][0]["from"]
+    assert tenants["podSelector"]["matchExpressions"] == [
+        {
+            "key": "app.kubernetes.io/component",
+            "operator": "In",
+            "values": [names.RUNNER_COMPONENT, names.FEED_COMPONENT],
+        }
+    ]
 
 
 def test_operator__environment__is_known_and_valid(monkeypatch):
@@ -304,9 +324,10 @@ def test_values__wrong_or_unknown__are_refused(value):
     assert "specifications of the schema" in answer.stderr
 
 
-def test_values__a_runner_that_no_tenant_may_have__is_refused():
+@pytest.mark.parametrize("part", ["runner", "feed"])
+def test_values__a_pod_that_no_tenant_may_have__is_refused(part):
     def render(limit: str) -> subprocess.CompletedProcess[str]:
-        return helm("template", "algo", str(CHART), "--set", f"runner.memoryLimit={limit}")
+        return helm("template", "algo", str(CHART), "--set", f"{part}.memoryLimit={limit}")
 
     assert render("256Mi").returncode == 0
     assert "may have 256Mi at most" in render("257Mi").stderr

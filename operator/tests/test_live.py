@@ -236,13 +236,11 @@ async def test_live__both_due_at_once__only_one_runs(world, keys, live):
     await feed_tells(world, mine)
     await world.feed_day(account_id(mine["metadata"]["uid"]), f"{DAY}T09:00:00")
 
-    async def reasons() -> list[str]:
-        return sorted([reason(await world.get(STRATEGIES, live, name)) for name in names])
-
-    async with asyncio.timeout(15):
-        while await reasons() != ["Running", "SymbolInUse", "SymbolInUse"]:
-            await asyncio.sleep(0.05)
+    for name in names:
+        await world.until(STRATEGIES, live, name, lambda b: reason(b) in {"Running", "SymbolInUse"})
     await world.idle()
+    reasons = sorted([reason(await world.get(STRATEGIES, live, name)) for name in names])
+    assert reasons == ["Running", "SymbolInUse", "SymbolInUse"]
     pods = [await world.get(PODS, live, f"{name}-runner") for name in names]
     assert sum(pod is not None for pod in pods) == 1
 

@@ -7,7 +7,7 @@ from algo_contract import redis_keys
 from algo_operator.errors import RedisUnavailable
 from algo_operator.redis_acl import RedisUsers
 from algo_operator.redis_links import RedisLinks
-from algo_operator.specs.acl import runner_rules
+from algo_operator.specs.acl import feed_rules, runner_rules
 from redis.asyncio import Redis
 from redis.exceptions import AuthenticationError, NoPermissionError
 
@@ -214,3 +214,91 @@ async def test_a_user_whose_strategy_is_gone_is_revoked(world):
 
     assert OTHER not in left
     assert "chart-made" in left
+
+
+async def feed_client(redis_server, users, feed: str) -> Redis:
+    await users.grant(ACCOUNT, feed_rules(account=ACCOUNT, feed=feed, password="feeds"))
+    return Redis(
+        port=redis_server.port,
+        username=ACCOUNT,
+        password="feeds",
+        decode_responses=True,
+        protocol=2,
+    )
+
+
+@pytest.mark.parametrize("feed", [ACCOUNT, "shared"])
+async def test_a_feed_does_its_work(redis_server, users, admin, feed):
+    client = await feed_client(redis_server, users, feed)
+    await admin.sadd(redis_keys.feed_instruments(feed), "NSE:M&M")
+
+    assert await client.smembers(redis_keys.feed_instruments(feed)) == {"NSE:M&M"}
+    pipe = client.pipeline(transaction=True)
+    pipe.xadd(redis_keys.ticks(feed, "NSE", "M&M"), {"p": "1"}, minid="1-0", approximate=True)
+    pipe.set(redis_keys.feed_clock(feed), "1")
+    pipe.set(redis_keys.feed_heartbeat(feed), "1")
+    pipe.delete(redis_keys.feed_unknown(feed))
+    pipe.sadd(redis_keys.feed_unknown(feed), "NSE:NOSUCH")
+    pipe.hset(redis_keys.feed_facts(feed), "NSE:M&M", "{}")
+    pipe.hdel(redis_keys.feed_facts(feed), "NSE:OLD")
+    pipe.hkeys(redis_keys.feed_facts(feed))
+    pipe.xadd(redis_keys.account(ACCOUNT, "orders"), {"kind": "book"}, maxlen=1000)
+    pipe.hset(redis_keys.account(ACCOUNT, "quotes"), "NSE:M&M", "{}")
+    await pipe.execute()
+    await client.aclose()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("XADD", redis_keys.ticks("shared", "NSE", "M&M"), "*", "p", "1"),
+        ("XADD", redis_keys.ticks(STRANGER, "NSE", "M&M"), "*", "p", "1"),
+        ("SET", redis_keys.feed_clock("shared"), "1"),
+        ("HSET", redis_keys.feed_facts(STRANGER), "NSE:M&M", "{}"),
+        ("SADD", redis_keys.feed_instruments(ACCOUNT), "NSE:TCS"),
+        ("XADD", redis_keys.account(STRANGER, "orders"), "*", "kind", "book"),
+        ("HSET", redis_keys.account(ACCOUNT, "pnl"), "a", "1"),
+        ("HGETALL", redis_keys.strategy(OTHER, "live")),
+        ("GET", redis_keys.PLATFORM_HALT),
+        ("SET", redis_keys.feed_name("tenant-a/mine"), "x"),
+        ("KEYS", "*"),
+        ("EVAL", "return 1", "0"),
+        ("ACL", "WHOAMI"),
+        ("SUBSCRIBE", "a"),
+    ],
+)
+async def test_a_feed_may_not(redis_server, users, command):
+    client = await feed_client(redis_server, users, ACCOUNT)
+
+    with pytest.raises(NoPermissionError):
+        await client.execute_command(*command)
+    await client.aclose()
+
+
+async def test_a_shared_feed_writes_no_accounts_own_prices(redis_server, users):
+    client = await feed_client(redis_server, users, "shared")
+
+    with pytest.raises(NoPermissionError):
+        await client.xadd(redis_keys.ticks(STRANGER, "NSE", "M&M"), {"p": "1"})
+    await client.aclose()
+
+
+@pytest.mark.parametrize("part", [{"account": "*"}, {"feed": "brk_?"}, {"feed": "{*"}])
+def test_no_pattern_gets_into_a_feeds_rights(part):
+    with pytest.raises(ValueError, match="plain part"):
+        feed_rules(**{"account": ACCOUNT, "feed": ACCOUNT, "password": "p"} | part)
+
+
+async def test_a_feeds_user_is_on_one_server_only(redis_server, admin):
+    class Other:
+        asked = 0
+
+        async def execute_command(self, *words: str) -> None:
+            Other.asked += 1
+
+    both = RedisUsers(RedisLinks(Other(), admin))
+
+    await both.grant(ACCOUNT, feed_rules(account=ACCOUNT, feed=ACCOUNT, password="p"), only="ticks")
+
+    assert Other.asked == 0
+    assert ACCOUNT in await admin.execute_command("ACL", "USERS")

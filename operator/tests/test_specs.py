@@ -10,11 +10,15 @@ from algo_operator.reading import read_account, read_wish
 from algo_operator.settings import Settings
 from algo_operator.specs import naming, tenant
 from algo_operator.specs.acl import runner_rules
-from algo_operator.specs.pod import runner_pod
+from algo_operator.specs.egress import account_network
+from algo_operator.specs.feed import feed_assignment, feed_secret, read_feed_secret
+from algo_operator.specs.pod import feed_pod, runner_pod
 from algo_operator.specs.pod_facts import read_pod
-from algo_operator.specs.secret import read_secret, redis_file, runner_secret
+from algo_operator.specs.secret import read_secret, redis_file, runner_secret, session_mark
+from algo_operator.untrusted import instrument
 from hypothesis import given
 from hypothesis import strategies as st
+from operator_facts import live_account
 from pydantic import ValidationError
 
 UID = "8f2d6c1e-0000-4000-8000-000000000001"
@@ -252,6 +256,95 @@ def test_a_tenants_accounts_are_counted_too():
     hard = tenant.quota("tenant-a", 10)["spec"]["hard"]
 
     assert hard["count/brokeraccounts.algotrading.io"] == "10"
+    assert hard["pods"] == "25", "ten runners, ten feeds, and some to spare"
+
+
+def network(**fields) -> list[dict]:
+    return account_network(live_account(**fields), "tenant-a")["spec"]["egress"]
+
+
+def test_an_account_without_more__reaches_the_https_of_the_world_outside():
+    (rule,) = network()
+
+    assert [row["port"] for row in rule["ports"]] == [443]
+    outside = rule["to"][0]["ipBlock"]
+    assert outside["cidr"] == "0.0.0.0/0"
+    assert {"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16"} <= set(
+        outside["except"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("url", "port", "block"),
+    [
+        ("http://10.1.2.3:3128", 3128, "10.1.2.3/32"),
+        ("https://[2001:db8::7]", 443, "2001:db8::7/128"),
+        ("http://proxy.example.com", 80, "0.0.0.0/0"),
+        ("http://proxy.platform:3128", 3128, "0.0.0.0/0"),
+    ],
+)
+def test_an_account_with_a_proxy__reaches_that_alone(url, port, block):
+    (rule,) = network(egress_proxy=url, base_url="http://elsewhere:1")
+
+    assert rule["ports"] == [{"port": port, "protocol": "TCP"}]
+    assert rule["to"][0]["ipBlock"]["cidr"] == block
+
+
+def test_an_account_at_a_simulator__reaches_its_namespace():
+    both = network(base_url="http://sim.algo-sim.svc:8101", feed_url="ws://sim.algo-sim.svc:8101")
+    one = network(base_url="http://sim.algo-sim.svc.cluster.local:8101")
+
+    label = {"matchLabels": {"kubernetes.io/metadata.name": "algo-sim"}}
+    assert [rule["to"] for rule in both] == [[{"namespaceSelector": label}]]
+    assert [rule["ports"][0]["port"] for rule in one] == [8101, 443]
+
+
+def test_a_feed_pod_is_locked_down_like_a_runner(assignment):
+    account = live_account()
+    made = feed_pod(
+        feed_assignment(account), account, SETTINGS, namespace="tenant-a", owned=True, session="s"
+    )
+    runner_made = runner_pod(assignment, SETTINGS, owned=True)
+
+    spec, container = made["spec"], made["spec"]["containers"][0]
+    same = runner_made["spec"]["containers"][0]
+    assert spec["automountServiceAccountToken"] is False
+    assert spec["securityContext"] == runner_made["spec"]["securityContext"]
+    assert container["securityContext"] == same["securityContext"]
+    assert container["image"] == same["image"]
+    assert made["metadata"]["name"] == "mine-feed"
+    assert made["metadata"]["labels"]["app.kubernetes.io/component"] == "feed"
+    owner = made["metadata"]["ownerReferences"][0]
+    assert (owner["kind"], owner["uid"]) == ("BrokerAccount", account.uid)
+    assert "account-id" not in str(runner_made["metadata"]["labels"])
+
+
+def test_a_feeds_secret_reads_back_and_another_ones_does_not():
+    account = live_account()
+    redis = redis_file(SETTINGS, account.id, "pass")
+    body = feed_secret(account, redis, "the session", namespace="tenant-a", owned=True)
+
+    facts = read_feed_secret(body, account, SETTINGS)
+
+    assert facts.assignment == feed_assignment(account)
+    assert (facts.password, facts.redis_current) == ("pass", True)
+    assert facts.session == session_mark("the session")
+    assert "pass" not in repr(facts)
+    other = read_feed_secret(body, live_account(id="brk_other"), SETTINGS)
+    assert (other.assignment, other.password, other.session) == (None, None, "")
+    del body["metadata"]["labels"]["app.kubernetes.io/managed-by"]
+    assert read_feed_secret(body, account, SETTINGS).foreign
+
+
+@pytest.mark.parametrize("change", [{"tick_size": 0}, {"token": True}, {"freeze_quantity": -1}])
+def test_facts_of_a_share_that_make_no_sense_are_as_good_as_none(change):
+    good = {"token": 1, "tick_size": 5, "lot_size": 1, "freeze_quantity": None}
+
+    assert instrument(json.dumps(good)) is not None
+    assert instrument(json.dumps(good | change)) is None
+    assert instrument(json.dumps(good | {"more": "x" * 600})) is None
+    assert instrument("[]") is None
+    assert instrument(None) is None
 
 
 def test_contains_sees_drift_and_passes_over_defaults():
@@ -271,6 +364,20 @@ def test_whose_feed_an_account_follows():
     assert account(clock="Feed").feed == account().id
     assert account(clock="Feed", feed={"shared": True}).feed == "shared"
     assert account(broker="dhan").feed == account().id
+
+
+def test_a_port_may_be_listed_with_its_host():
+    body = {"metadata": {"name": "mine", "uid": UID}, "spec": {"broker": "dhan"}}
+
+    def problem(url: str) -> str:
+        named = body | {"spec": {"broker": "dhan", "baseUrl": url}}
+        return read_account(named, frozenset({"sim.example:8102", "any.example:443"})).problem
+
+    assert problem("http://sim.example:8102/x") == ""
+    assert problem("https://any.example") == ""
+    assert problem("http://sim.example:8103") != ""
+    assert problem("http://sim.example") != ""
+    assert problem("http://sim.example:99999") != ""
 
 
 def test_only_listed_hosts_may_be_named():

@@ -1,7 +1,9 @@
 {{/* The operator's settings, from the values; operator/README.md says what each means. */}}
 {{- define "algo.operator.env" -}}
-{{- if gt (.Values.runner.memoryLimit | trimSuffix "Mi" | int) 256 }}
-{{- fail (printf "runner.memoryLimit is %s: a container of a tenant namespace may have 256Mi at most (the operator's LimitRange)" .Values.runner.memoryLimit) }}
+{{- range $part, $limit := dict "runner" .Values.runner.memoryLimit "feed" .Values.feed.memoryLimit }}
+{{- if gt ($limit | trimSuffix "Mi" | int) 256 }}
+{{- fail (printf "%s.memoryLimit is %s: a container of a tenant namespace may have 256Mi at most (the operator's LimitRange)" $part $limit) }}
+{{- end }}
 {{- end -}}
 - name: ALGO_OPERATOR_NAMESPACE
   valueFrom: {fieldRef: {fieldPath: metadata.namespace}}
@@ -12,6 +14,10 @@
   "RUNNER_CPU_REQUEST" .Values.runner.cpuRequest
   "RUNNER_MEMORY_REQUEST" .Values.runner.memoryRequest
   "RUNNER_MEMORY_LIMIT" .Values.runner.memoryLimit
+  "FEED_CPU_REQUEST" .Values.feed.cpuRequest
+  "FEED_MEMORY_REQUEST" .Values.feed.memoryRequest
+  "FEED_MEMORY_LIMIT" .Values.feed.memoryLimit
+  "FEED_LEAD_SECONDS" .Values.feed.leadSeconds
   "STATE_REDIS_URL" (include "algo.redis.stateUrl" .)
   "TICKS_REDIS_URL" (include "algo.redis.ticksUrl" .)
   "REDIS_USERNAME" "operator"

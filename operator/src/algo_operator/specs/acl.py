@@ -79,6 +79,9 @@ FEED_COMMANDS: Final = (
     "xread",
     "xrange",
     "xrevrange",
+    "multi",
+    "exec",
+    "discard",
 )
 
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_:.&-]*")
