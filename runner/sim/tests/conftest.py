@@ -9,6 +9,7 @@ import pytest
 from algo_sim.limits import RateLimits
 from algo_sim.server import addresses, build, close, play_scenario, serve
 from algo_sim.settings import read_settings
+from dhan_client import Dhan
 from kite_client import Kite
 from sim_server import TICKS, Simulator
 
@@ -72,3 +73,12 @@ async def _log_in() -> AsyncIterator[Callable[[Simulator], Any]]:
 async def _kite(sim: Simulator, log_in: Callable[[Simulator], Any]) -> Kite:
     """Logged in at the simulator by hand."""
     return await log_in(sim)
+
+
+@pytest.fixture(name="dhan")
+async def _dhan(start: Start) -> AsyncIterator[Dhan]:
+    """A client of the simulated Dhan, logged in, by hand."""
+    dhan = Dhan(await start("--broker", "dhan"))
+    await dhan.log_in()
+    yield dhan
+    await dhan.close()

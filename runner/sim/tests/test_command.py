@@ -91,6 +91,16 @@ def test_bad_input__ends_in_words_and_status_2(words: list[str], said: str) -> N
     assert "Traceback" not in done.stderr
 
 
+async def test_while_nothing_trades__the_running_clock_is_shown(start: Any, log_in: Any) -> None:
+    sim = await start("--speed", "20")
+    stream = await (await log_in(sim)).connect()
+    await stream.watch()
+    await sim.admin("POST", "/admin/start")
+    fields = await stream.full()
+    assert (fields[1], fields[11]) == (9500, 0)
+    assert fields[15] > 1_562_643_000
+
+
 async def test_days__follow_one_another(tmp_path: Path, start: Any, log_in: Any) -> None:
     lines = TICKS.read_text().splitlines()
     second = TICKS.with_name("YESBANK-20190710.csv").read_text().splitlines()[1:]

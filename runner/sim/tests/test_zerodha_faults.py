@@ -122,6 +122,16 @@ async def test_a_late_book__shows_the_order_later(kite: Kite) -> None:
         await asyncio.sleep(0.15)
 
 
+async def test_a_late_status__is_that_of_an_order_just_received(kite: Kite) -> None:
+    await kite.sim.fault("zerodha", "late_status", seconds=60)
+    order_id = await kite.place(MARKET)
+    (row,) = await kite.data("GET", "/orders")
+    assert (row["order_id"], row["status"]) == (order_id, "VALIDATION PENDING")
+    assert (row["filled_quantity"], row["exchange_order_id"]) == (0, None)
+    assert await kite.order(order_id) == row
+    assert await taken(kite) == ["FILLED"]
+
+
 async def test_the_exchange_cancels_by_itself(kite: Kite) -> None:
     order_id = await kite.place(STOP)
     body = {"broker": "zerodha", "order_id": order_id}

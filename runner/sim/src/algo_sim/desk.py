@@ -49,6 +49,7 @@ class Desk:
 
     faults: Faults = field(default_factory=lambda: Faults(time.monotonic))
     _hidden: dict[str, float] = field(default_factory=dict[str, float])
+    _unvalidated: dict[str, float] = field(default_factory=dict[str, float])
     _held: list[Event] = field(default_factory=list[Event])
 
     async def answer(
@@ -92,9 +93,10 @@ class Desk:
         """
         rejected = self.faults.strike("reject", on="place")
         order = self.book.place(ask, rejected="RMS: rejected on command" if rejected else "")
-        late = self.faults.strike("late_book", on="place")
-        if late is not None:
-            self._hidden[order.order_id] = time.monotonic() + late.seconds
+        for name, late_until in (("late_book", self._hidden), ("late_status", self._unvalidated)):
+            late = self.faults.strike(name, on="place")
+            if late is not None:
+                late_until[order.order_id] = time.monotonic() + late.seconds
         return order
 
     def modify(self, order_id: str, ask: Ask) -> Order:
@@ -117,6 +119,10 @@ class Desk:
     def shows(self, order_id: str) -> bool:
         """Whether calls show an order yet."""
         return self._hidden.get(order_id, 0.0) <= time.monotonic()
+
+    def is_unvalidated(self, order_id: str) -> bool:
+        """Whether calls still show an order as received and no more."""
+        return self._unvalidated.get(order_id, 0.0) > time.monotonic()
 
     def updates(self, events: Sequence[Event]) -> list[Event]:
         """The order updates to push for what happened: some may be lost, doubled, or held back
@@ -155,6 +161,8 @@ class Desk:
 
     def strike_stops(self) -> None:
         """Cancels a resting stop by itself, where that is armed."""
+        if self.faults.is_armed("cancel_stop") is None:
+            return
         for order in self.book.live():
             rests = order.status == "TRIGGER_PENDING"
             if rests and self.faults.strike("cancel_stop") is not None:

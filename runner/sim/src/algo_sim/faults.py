@@ -30,8 +30,8 @@ FEED_FAULTS: Final = frozenset({"freeze_feed", "future_stamps", "garbled_ticks"}
 ACTS: Final = frozenset({"drop_feed", "close_order_socket"})
 """Done at once, armed never."""
 
-OTHERS: Final = frozenset({"cancel_stop", "late_book"})
-LASTING: Final = frozenset({"freeze_feed", "late_book"})
+OTHERS: Final = frozenset({"cancel_stop", "late_book", "late_status"})
+LASTING: Final = frozenset({"freeze_feed", "late_book", "late_status"})
 """Without `times` these hold until cleared or for their seconds; others strike once."""
 
 NAMES: Final = CALL_FAULTS | UPDATE_FAULTS | FEED_FAULTS | ACTS | OTHERS

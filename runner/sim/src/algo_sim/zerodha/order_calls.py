@@ -83,6 +83,8 @@ class OrderCalls(Caller):
     async def _history(self, request: web.Request) -> web.StreamResponse:
         def work() -> web.Response:
             order = self._visible_order(request)
+            if self.desk.is_unvalidated(order.order_id):
+                return envelope([self._words(order)])
             states = self.desk.book.history[order.order_id]
             listing = self._listing(order.ask)
             return envelope(words.history_words(states, listing, user_id=self._user_id))
@@ -161,7 +163,9 @@ class OrderCalls(Caller):
         return envelope({"order_id": order.order_id})
 
     def _words(self, order: Order) -> dict[str, Any]:
-        return words.order_words(order, self._listing(order.ask), user_id=self._user_id)
+        late = self.desk.is_unvalidated(order.order_id)
+        in_words = words.unvalidated_words if late else words.order_words
+        return in_words(order, self._listing(order.ask), user_id=self._user_id)
 
     def _order(self, request: web.Request) -> Order:
         """The order named in the address, whether calls show it yet or not."""

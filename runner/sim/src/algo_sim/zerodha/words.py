@@ -103,6 +103,22 @@ def order_words(order: Order, listing: Listing, *, user_id: str) -> dict[str, An
     }
 
 
+def unvalidated_words(order: Order, listing: Listing, *, user_id: str) -> dict[str, Any]:
+    """A row of the order book for an order that was received and no more."""
+    row = order_words(order, listing, user_id=user_id)
+    unknown = dict.fromkeys(("exchange_order_id", "exchange_timestamp", "status_message"))
+    return {
+        **row,
+        **unknown,
+        "status_message_raw": None,
+        "status": "VALIDATION PENDING",
+        "average_price": 0.0,
+        "filled_quantity": 0,
+        "pending_quantity": order.ask.quantity,
+        "cancelled_quantity": 0,
+    }
+
+
 def _type_words(order: Order) -> str:
     """A market order is echoed as the limit order it became (kite.trade forum: the echoed type is
     not reliable).
