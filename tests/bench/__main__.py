@@ -4,7 +4,7 @@ import os
 import sys
 import time
 
-from tests.bench import decode_speed, feed_speed, pods, replay_speed, start_up
+from tests.bench import decode_speed, feed_speed, order_speed, pods, replay_speed, start_up
 from tests.bench.figures import Figure, table, write_page
 
 PARTS = {
@@ -12,6 +12,7 @@ PARTS = {
     "start": start_up.measure,
     "decode": decode_speed.measure,
     "feed": feed_speed.measure,
+    "order": order_speed.measure,
     "pods": pods.measure,
 }
 
