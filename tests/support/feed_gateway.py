@@ -11,7 +11,7 @@ import contextlib
 import json
 import socket
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +55,6 @@ class Feed:
     redis: RedisProcess
     account: str = ACCOUNT
     name: str = ACCOUNT
-    counts: dict[str, float] = field(default_factory=dict)
 
     def ask(self, *words: str | int) -> Any:
         """Redis' reply to a command."""
@@ -178,20 +177,18 @@ async def zerodha_session(sim: Simulator) -> BrokerSession:
     )
 
 
-@contextlib.asynccontextmanager
-async def feed_gateway(
+async def write_secret(
     folder: Path,
     sim: Simulator,
     redis: RedisProcess,
     *,
     session: Callable[[Simulator], Awaitable[BrokerSession]] = zerodha_session,
-    rhythm: Rhythm = QUICK,
+    user: tuple[str, str] | None = None,
     **changes: Any,
-) -> AsyncGenerator[Feed]:
-    """A gateway for the time inside; `changes` are of its assignment."""
-    server = RedisServer(
-        host=redis.host, port=redis.port, username=redis.username, password=redis.password
-    )
+) -> None:
+    """What the operator would put into the feed's Secret."""
+    name, password = user or (redis.username, redis.password)
+    server = RedisServer(host=redis.host, port=redis.port, username=name, password=password)
     own = await session(sim)
     assignment = FeedAssignment(
         account_id=ACCOUNT,
@@ -203,9 +200,26 @@ async def feed_gateway(
     )
     (folder / "feed.json").write_text(feed_json(replace(assignment, **changes)))
     (folder / "redis.json").write_text(redis_json(state=server, ticks=server))
+    (folder / "session.json").write_text(session_json(own))
+
+
+@contextlib.asynccontextmanager
+async def feed_gateway(
+    folder: Path,
+    sim: Simulator,
+    redis: RedisProcess,
+    *,
+    session: Callable[[Simulator], Awaitable[BrokerSession]] = zerodha_session,
+    user: tuple[str, str] | None = None,
+    rhythm: Rhythm = QUICK,
+    **changes: Any,
+) -> AsyncGenerator[Feed]:
+    """A gateway for the time inside; `user` is its Redis user and password, the admin without;
+    `changes` are of its assignment.
+    """
+    await write_secret(folder, sim, redis, session=session, user=user, **changes)
     listener = socket.create_server(("127.0.0.1", 0))
     feed = Feed(folder, listener.getsockname()[1], redis, name=changes.get("feed", ACCOUNT))
-    feed.write_session(own)
     running = asyncio.create_task(run(folder, listener, rhythm=rhythm))
     try:
         yield feed

@@ -13,10 +13,12 @@ from typing import Final
 from algo_brokers.wire import WireTick
 from algo_contract import redis_keys
 from algo_contract.assignment import RedisServer
+from algo_contract.trading_day import ist_datetime
 from algo_redis.connection import Connection, Reply
 from algo_redis.errors import RedisError, RedisRefused
 from algo_redis.held import RETRY_SECONDS
 from algo_redis.reconnect import connect_forever
+from algo_redis.ticks import Entry, decode
 
 from algo_feed.exchange_clock import ExchangeClock
 from algo_feed.figures import Figures
@@ -73,6 +75,8 @@ class TickStream:
         self._waiting: list[Frame] = []
         self._count = 0
         self._wake: Final = asyncio.Event()
+        self._own = set[str]()
+        """Streams that hold ticks of this recording only."""
         self._shown_us = 0
         """What the clock shows; never ahead of the ticks that are in."""
         self._sent_us = 0
@@ -126,9 +130,9 @@ class TickStream:
             commands: list[str] = []
             for received_us, ticks in batch:
                 self._lines.render(ticks, received_us=received_us, out=commands)
-            if self._clock.begins_anew:
-                await self._clear(connection)
             try:
+                if not self._clock.is_wall:
+                    await self._make_room(connection)
                 await self._send(connection, commands)
             except RedisError:
                 self._waiting = batch + self._waiting
@@ -161,20 +165,32 @@ class TickStream:
                 log("redis_refused", error=str(refused[0]))
             self._figures.refused += len(refused)
 
-    async def _clear(self, connection: Connection) -> None:
-        """Takes away what was told of an earlier recording."""
-        log("recording_begun", clock_us=self._clock.newest_us)
-        self._clock.begins_anew = False
-        cursor, pattern = b"0", redis_keys.ticks(self._feed, "*", "*")
-        doomed = [redis_keys.account(self._account_id, part) for part in ("orders", "quotes")]
-        while True:
-            cursor, found = await connection.call("SCAN", cursor, "MATCH", pattern, "COUNT", 1000)
-            doomed += [key.decode() for key in found]
-            if cursor == b"0":
-                break
-        _ = await connection.call("DEL", *doomed)
-        self._shown_us = self._sent_us = 0
-        self._cleared()
+    async def _make_room(self, connection: Connection) -> None:
+        """In a recording: takes away what was told of an earlier one."""
+        streams = set(self._lines.streams.values())
+        if self._clock.begins_anew:
+            log("recording_begun", clock_us=self._clock.newest_us)
+            self._clock.begins_anew = False
+            parts = [redis_keys.account(self._account_id, part) for part in ("orders", "quotes")]
+            _ = await connection.call("DEL", *parts, *streams)
+            self._shown_us = self._sent_us = 0
+            self._cleared()
+        elif strange := sorted(streams - self._own):
+            asked = (("XREVRANGE", stream, "+", "-", "COUNT", 1) for stream in strange)
+            newest = await connection.execute(*asked)
+            doomed = [s for s, last in zip(strange, newest, strict=True) if self._is_old(last)]
+            if doomed:
+                _ = await connection.call("DEL", *doomed)
+        self._own = streams
+
+    def _is_old(self, entries: list[Entry]) -> bool:
+        """Whether a stream's newest entry is of another day, or ahead of the clock."""
+        ticks, _ = decode(entries)
+        return any(
+            tick[4] > self._clock.newest_us
+            or ist_datetime(tick[4]).date() != ist_datetime(self._clock.newest_us).date()
+            for tick in ticks
+        )
 
     async def _show_signs(self, connection: Connection) -> None:
         """The clock, a moment behind while more ticks of one stamp may come; and the heartbeat."""

@@ -1,0 +1,195 @@
+"""The gateway's small pure parts."""
+
+import datetime as dt
+import json
+import random
+from pathlib import Path
+
+import pytest
+from algo_brokers.errors import Unresolved
+from algo_brokers.instruments import Instrument
+from algo_contract.broker_session import BrokerSession, session_json
+from algo_engine.orders import OrderRow, Terms
+from algo_feed.account_files import SessionFile
+from algo_feed.exchange_clock import ExchangeClock
+from algo_feed.hours import Hours
+from algo_feed.master_load import lines, load_master
+from algo_feed.rows_told import RowsTold
+from algo_feed.shards import sharded
+from algo_feed.silence import Silence
+
+
+def instrument(number: int, *, token: int | None = None) -> Instrument:
+    return Instrument(exchange="NSE", symbol=f"S{number:03d}", token=token or number, tick_size=5)
+
+
+def test_sharded__changing_wishes__within_limits_and_nothing_moves() -> None:
+    dice = random.Random(5)
+    shards = [frozenset()]
+    for _ in range(300):
+        wanted = [instrument(n) for n in dice.sample(range(40), dice.randrange(40))]
+        before = {i: n for n, shard in enumerate(shards) for i in shard}
+        shards, beyond = sharded(wanted, shards, sockets=3, limit=8)
+        after = [i for shard in shards for i in shard]
+        assert len(shards) <= 3
+        assert all(len(shard) <= 8 for shard in shards)
+        assert sorted(i.symbol for i in [*after, *beyond]) == sorted(i.symbol for i in wanted)
+        assert all(before.get(i, n) == n for n, shard in enumerate(shards) for i in shard)
+        assert len(after) == min(24, len(wanted))
+
+
+def test_sharded__new_token__subscribed_anew() -> None:
+    old, new = instrument(1), instrument(1, token=900)
+    shards, _ = sharded([new], [frozenset({old})], sockets=1, limit=1)
+
+    assert shards == [frozenset({new})]
+
+
+def test_silence__ticks_or_none__patience_doubles_only_without_them() -> None:
+    silence = Silence(stale_seconds=5)
+    silence.asked(100)
+    assert not silence.is_too_long(105)
+    assert silence.is_too_long(105.1)
+    silence.asked(106)
+    silence.heard(106.5)
+    assert not silence.is_too_long(116.4)
+    assert silence.is_too_long(116.6)
+    silence.asked(117)
+    silence.heard(120)
+    assert silence.is_too_long(125.1)
+
+
+def test_silence__market_closed__excused() -> None:
+    silence = Silence(stale_seconds=5)
+    silence.asked(100)
+    silence.excused(1000)
+    assert not silence.is_too_long(1004)
+    for _ in range(10):
+        silence.is_too_long(1e9)
+    silence.excused(2e9)
+    assert silence.is_too_long(2e9 + 60.1), "never more than a minute"
+
+
+def row(number: str, filled: int = 0) -> OrderRow:
+    return OrderRow(
+        tag="T",
+        status="OPEN",
+        terms=Terms(type="MARKET", quantity=10),
+        filled=filled,
+        broker_id=number,
+    )
+
+
+def test_rows_told__same_book__told_once() -> None:
+    told = RowsTold()
+    assert told.news([row("1"), row("2")], started_us=1) == [row("1"), row("2")]
+    assert told.news([row("1"), row("2", 5)], started_us=2) == [row("2", 5)]
+    assert told.news([row("1"), row("2", 5)], started_us=3) == []
+    told.forget()
+    assert told.news([row("1")], started_us=4) == [row("1")]
+
+
+def test_rows_told__pushed_while_the_book_was_read__book_waits_its_turn() -> None:
+    told = RowsTold()
+    told.pushed(row("1", 10), now_us=5)
+    told.pushed(row("2", 3), now_us=5)
+
+    assert told.news([row("1", 4)], started_us=4) == []
+    assert told.news([row("1", 10), row("2", 3)], started_us=6) == []
+
+
+def test_rows_told__late_push__next_book_corrects_it() -> None:
+    told = RowsTold()
+    assert told.news([row("1", 10)], started_us=1) == [row("1", 10)]
+    told.pushed(row("1", 4), now_us=5)
+
+    assert told.news([row("1", 10)], started_us=6) == [row("1", 10)]
+
+
+def test_lines__any_pieces__the_lines_of_the_text() -> None:
+    text = "a,ä\r\nb,\n\nlast,₹"
+    for size in range(1, 9):
+        raw = text.encode()
+        pieces = (raw[n : n + size] for n in range(0, len(raw), size))
+        assert list(lines(pieces)) == ["a,ä", "b,", "", "last,₹"]
+
+
+async def pieces_of(*pieces: bytes):
+    for piece in pieces:
+        yield piece
+
+
+def parse(rows):
+    for number, line in enumerate(rows, 1):
+        yield Instrument(exchange="NSE", symbol=line, token=number, tick_size=5)
+
+
+async def test_load_master__pieces__parsed_beside_the_loop() -> None:
+    master = await load_master(pieces_of(b"AB", b"", b"C\nDEF\n"), parse)
+
+    found = master.by_symbol("NSE", "ABC")
+    assert found is not None
+    assert found.token == 1
+    assert len(master) == 2
+
+
+async def test_load_master__download_fails__its_error() -> None:
+    async def broken():
+        yield b"AB\n"
+        raise Unresolved("gone")
+
+    with pytest.raises(Unresolved, match="gone"):
+        await load_master(broken(), parse)
+
+
+def test_hours__recorded_day__by_its_clock() -> None:
+    clock = ExchangeClock("Feed")
+    hours = Hours(clock, broker="zerodha")
+    assert (hours.is_open(), hours.orders_change(), hours.master_day()) == (False, True, None)
+
+    def at(hour: int, minute: int) -> bool:
+        nine = 1_562_643_000 + (hour - 9) * 3600 + minute * 60
+        clock.newest_us = nine * 1_000_000
+        return hours.is_open()
+
+    assert [at(9, 14), at(9, 15), at(15, 29), at(15, 30)] == [False, True, True, False]
+    assert hours.master_day() == dt.date(2019, 7, 9)
+
+
+def session(token: str) -> BrokerSession:
+    return BrokerSession(
+        broker="zerodha",
+        client_id="C",
+        api_key="k",
+        access_token=token,
+        issued_us=0,
+        expires_us=1,
+    )
+
+
+async def test_session_file__refused__another_or_the_same_later(tmp_path: Path) -> None:
+    path = tmp_path / "session.json"
+    path.write_text(session_json(session("one")))
+    file = SessionFile(tmp_path, every=0.01)
+    first = await file.usable(refused=None, seconds=9)
+    assert first == session("one")
+    assert await file.usable(refused=first, seconds=0.01) == first
+
+    path.write_text(session_json(session("two")))
+    assert file._read()
+    assert await file.usable(refused=first, seconds=9) == session("two")
+
+
+@pytest.mark.parametrize("text", ["", "{}", "no JSON", json.dumps({"access_token": "secret"})])
+async def test_session_file__unreadable__the_last_good_one(
+    tmp_path: Path, text: str, capsys
+) -> None:
+    path = tmp_path / "session.json"
+    path.write_text(session_json(session("one")))
+    file = SessionFile(tmp_path, every=0.01)
+    path.write_text(text)
+
+    assert not file._read()
+    assert not file._read()
+    assert await file.usable(refused=None, seconds=9) == session("one")
+    assert "secret" not in capsys.readouterr().err
