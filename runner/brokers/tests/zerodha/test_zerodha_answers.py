@@ -341,6 +341,8 @@ def test_a_trade__is_read_with_its_time() -> None:
     (trade,) = book.trades([row, row | {"exchange": "MCX", "quantity": None}])
     assert (trade.price, trade.quantity, trade.side) == (149_995, 3, "SELL")
     assert trade.time_us == 1_767_585_001_000_000
+    earlier = row | {"fill_timestamp": "2026-01-05 09:20:00", "order_id": "0"}
+    assert [t.order_id for t in book.trades([row, earlier])] == ["0", "1"]
     with pytest.raises(Unreadable):
         book.trades([row | {"transaction_type": "SHORT"}])
 

@@ -74,12 +74,13 @@ def our_tag(order: Fields) -> str:
 
 
 def trades(rows: list[Fields]) -> list[Trade]:
-    """The fills in shares.
+    """The fills in shares, oldest first.
 
     Raises:
         Unreadable: one cannot be read.
     """
-    return [_trade(row) for row in rows if row.get("exchange") in EXCHANGES]
+    found = [_trade(row) for row in rows if row.get("exchange") in EXCHANGES]
+    return sorted(found, key=lambda trade: trade.time_us)
 
 
 def positions(data: object) -> list[Position]:
