@@ -77,8 +77,8 @@ class Data:
 
     def _intraday(self, call: Call) -> Any:
         fields = call.fields()
-        minutes = int(str(fields.get("interval", 1)))
-        if minutes not in INTERVALS:
+        minutes = next((x for x in INTERVALS if str(x) == str(fields.get("interval", 1))), 0)
+        if not minutes:
             raise Refused(errors.INPUT, "Bad value for parameter interval")
         since, until = _moment(fields, "fromDate"), _moment(fields, "toDate")
         if until - since > _MOST_DAYS:
