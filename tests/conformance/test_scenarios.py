@@ -446,6 +446,8 @@ async def test_fill__part_then_cancelled__keeps_the_part(slow):
 
 async def test_fill__part_then_changed__counts_the_whole_quantity(slow):
     order = await slow.place("BUY", replace(RESTING, price=9500))
+    part = await slow.row(order)
+    order = seen_in_book(order, part, time_us=0)
     await slow.broker.modify(order, Terms(type="MARKET", quantity=6))
     await slow.sim.advance(ticks=1)
     row = await slow.row(order)
@@ -512,6 +514,14 @@ async def test_square_off__its_time_comes__the_broker_sells_without_a_tag(b):
     assert (last.tag, last.status, last.filled) == ("", "FILLED", 10)
     assert [position.quantity for position in await b.broker.positions()] == [0]
     await refused(b, b.order("BUY", MARKET), "intraday_closed")
+
+
+async def test_close__comes__what_rests_is_cancelled(b):
+    b.broker = b.trader(b.share, product="Delivery")
+    order = await b.place("BUY", replace(RESTING, price=8600))
+    await b.sim.advance("15:31:00")
+    row = await b.row(order)
+    assert (row.status, row.filled) == ("CANCELLED", 0)
 
 
 async def test_rate_limit__too_many_in_a_second__refuses_the_surplus_and_takes_the_rest(b):
