@@ -63,6 +63,7 @@ class World:
             **more,
         )
         worker = Worker(settings)
+        worker.desk.memory.spacing_seconds = 0.0
         self.workers.append((worker, asyncio.create_task(worker.run())))
         async with asyncio.timeout(15):
             await worker.published.wait()

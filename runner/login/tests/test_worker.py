@@ -131,6 +131,25 @@ async def test_dhan__wrong_pin__asked_once_even_by_the_next_process(world):
         await world.until("dhan", lambda b: said(b)["status"] == "True")
 
 
+async def test_dhan__secrets_changed_again_and_again__are_not_tried_one_after_the_other(world):
+    async with simulator(brokers=("dhan",)) as sim:
+        worker = await world.start()
+        worker.desk.memory.spacing_seconds = 1000.0
+        await dhan_account(world, sim, pin="654321")
+        body = await world.until("dhan", lambda b: said(b)["reason"] == "LoginRefused")
+
+        for pin in ("111111", "222222"):
+            sealed = await world.sealed_login("dhan", "dhan", pin=pin)
+            await world.patch("dhan", sealedLogin=sealed)
+            await world.until("dhan", lambda b: said(b)["reason"] == "LoginNeeded")
+            await quiet(worker)
+
+        assert await log_ins(sim, "dhan") == 1
+        worker.desk.memory.spacing_seconds = 0.0
+        worker.rounds.add(key_of(body))
+        await until(lambda: worker.desk.metrics.refusals == 2)
+
+
 async def test_dhan__refusal_not_written_down__is_not_tried_again(world, monkeypatch):
     async with simulator(brokers=("dhan",)) as sim:
         worker = await world.start()

@@ -92,10 +92,12 @@ async def look_after(desk: Desk, account: Account) -> float:
 async def _serve(desk: Desk, case: Case) -> float:
     url = login_url(case.account, case.secrets)
     account, decided = case.account, _decide(desk, case)
-    trouble = desk.memory.trouble(account) if decided.do != "nothing" else None
+    acts = decided.do != "nothing"
+    trouble = desk.memory.trouble(account) if acts else None
+    too_soon = desk.memory.too_soon(account) if acts else 0.0
     try:
         async with door(account) as way:
-            if decided.do != "nothing" and trouble is None:
+            if acts and trouble is None and not too_soon:
                 account = await _act(desk, case, way, decided)
             account = await _observe(desk, account, way)
     except TryLater as error:
@@ -106,7 +108,8 @@ async def _serve(desk: Desk, case: Case) -> float:
     told = verdict(account, decided, now_us=now)
     if trouble is None:
         await _tell(desk, account, told, url=url)
-        return max((decided.next_us - now) / SECOND, 0.1) if decided.next_us else FOREVER
+        until_due = max((decided.next_us - now) / SECOND, 0.1) if decided.next_us else FOREVER
+        return too_soon or until_due
     if not is_alive(account, now_us=now):
         told = unreachable(account, trouble.sentence)
     await _tell(desk, account, told, url=url)
@@ -147,6 +150,7 @@ async def _session(desk: Desk, case: Case, way: Door, decided: Plan) -> BrokerSe
     waiting = desk.memory.waiting(account, now_us=now_us())
     if waiting is not None:
         return waiting
+    desk.memory.asked[account.uid] = time.monotonic()
     held = desk.memory.session(account)
     if decided.do == "renew" and held is not None:
         renewed = await way.renew(held, now_us=now_us())

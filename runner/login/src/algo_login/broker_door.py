@@ -2,12 +2,12 @@
 secret.
 """
 
+import asyncio
 import ipaddress
-from collections.abc import AsyncGenerator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Generator, Iterable
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import urlsplit
 
 import structlog
 from algo_brokers.errors import AddressRefused, BrokerError, RateLimited, Rejected, TokenExpired
@@ -18,6 +18,11 @@ from algo_contract.broker_session import BrokerSession
 from algo_login.facts import Account
 
 log = structlog.get_logger(__name__)
+
+CALL_SECONDS: Final = 25.0
+"""For all of one log-in, renewal or look at the address: a proxy that drips bytes must not hold the
+worker up.
+"""
 
 _ADDRESS_LIMIT: Final = 64
 _HIDDEN_FROM: Final = 4
@@ -54,17 +59,9 @@ class Door:
             Refused: by the broker.
             TryLater: it could not be asked.
         """
-        hidden = (*secrets.values(), *callback.values())
-        try:
-            return await self.login.login(self.http, secrets, callback=callback, now_us=now_us)
-        except AddressRefused as error:
-            raise TryLater(_clean(error, hidden)) from None
-        except Rejected as error:
-            raise Refused(_clean(error, hidden)) from None
-        except RateLimited as error:
-            raise TryLater(_clean(error, hidden), after_seconds=error.retry_after) from None
-        except BrokerError as error:
-            raise TryLater(_clean(error, hidden)) from None
+        with _said_clean((*secrets.values(), *callback.values())):
+            async with asyncio.timeout(CALL_SECONDS):
+                return await self.login.login(self.http, secrets, callback=callback, now_us=now_us)
 
     async def renew(self, held: BrokerSession, *, now_us: int) -> BrokerSession | None:
         """The session, good for longer; None where only a new log-in helps.
@@ -72,34 +69,32 @@ class Door:
         Raises:
             TryLater: the broker could not be asked.
         """
-        hidden = (held.access_token, held.api_key)
         try:
-            return await self.login.renew(self.http, held, now_us=now_us)
-        except AddressRefused as error:
-            raise TryLater(_clean(error, hidden)) from None
-        except (Rejected, TokenExpired):
+            with _said_clean((held.access_token, held.api_key)):
+                async with asyncio.timeout(CALL_SECONDS):
+                    return await self.login.renew(self.http, held, now_us=now_us)
+        except Refused:
             return None
-        except RateLimited as error:
-            raise TryLater(_clean(error, hidden), after_seconds=error.retry_after) from None
-        except BrokerError as error:
-            raise TryLater(_clean(error, hidden)) from None
 
     async def observed_address(self, session: BrokerSession | None, *, echo_url: str) -> str:
         """The address that the broker, or else the platform's echo, sees us come from; empty where
         neither tells.
         """
         try:
-            if session is not None:
-                told = await self.login.observed_address(self.http, session)
-                if told:
-                    return _address(told)
-            if not echo_url:
-                return ""
-            answer = await self.http.read("GET", echo_url, headers={})
-        except BrokerError as error:
+            async with asyncio.timeout(CALL_SECONDS):
+                told = await self._told(session)
+                if told or not echo_url:
+                    return told
+                answer = await self.http.read("GET", echo_url, headers={})
+        except (BrokerError, TimeoutError) as error:
             log.info("address_not_observed", broker=self.broker, error=type(error).__name__)
             return ""
         return _address(answer.body[:_ADDRESS_LIMIT].decode("ascii", "replace"))
+
+    async def _told(self, session: BrokerSession | None) -> str:
+        if session is None:
+            return ""
+        return _address(await self.login.observed_address(self.http, session))
 
 
 @asynccontextmanager
@@ -128,9 +123,21 @@ def login_url(account: Account, secrets: dict[str, str]) -> str:
     return known.login(endpoints).url(secrets)
 
 
-def host_of(url: str) -> str:
-    """For logs: a URL's host alone."""
-    return urlsplit(url).hostname or ""
+@contextmanager
+def _said_clean(hidden: tuple[str, ...]) -> Generator[None]:
+    """Turns what brokers answer into what must be done, without the secrets they were sent."""
+    try:
+        yield
+    except TimeoutError:
+        raise TryLater(f"no answer within {CALL_SECONDS:.0f} s") from None
+    except RateLimited as error:
+        raise TryLater(_clean(error, hidden), after_seconds=error.retry_after) from None
+    except AddressRefused as error:
+        raise TryLater(_clean(error, hidden)) from None
+    except (Rejected, TokenExpired) as error:
+        raise Refused(_clean(error, hidden)) from None
+    except BrokerError as error:
+        raise TryLater(_clean(error, hidden)) from None
 
 
 def _clean(error: BrokerError, hidden: Iterable[str]) -> str:

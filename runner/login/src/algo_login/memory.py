@@ -29,6 +29,13 @@ class Trouble:
 class Memory:
     """Bounded by the accounts there are: `forget` drops what is gone."""
 
+    spacing_seconds: float = 10.0
+    """Between two questions about one account, whatever its owner changes meanwhile: nobody shall
+    try PINs through the platform."""
+
+    asked: dict[str, float] = field(default_factory=dict[str, float])
+    """When a broker was last asked (monotonic)."""
+
     held: dict[str, tuple[str, BrokerSession]] = field(
         default_factory=dict[str, tuple[str, BrokerSession]]
     )
@@ -46,6 +53,11 @@ class Memory:
     troubles: dict[str, Trouble] = field(default_factory=dict[str, Trouble])
     observed: dict[str, tuple[str, float]] = field(default_factory=dict[str, tuple[str, float]])
     """The proxy asked through, and when (monotonic)."""
+
+    def too_soon(self, account: Account) -> float:
+        """Seconds until the account's broker may be asked again; 0 for now."""
+        last = self.asked.get(account.uid)
+        return 0.0 if last is None else max(last + self.spacing_seconds - time.monotonic(), 0.0)
 
     def session(self, account: Account) -> BrokerSession | None:
         """The account's session, where this process made it."""
@@ -101,7 +113,10 @@ class Memory:
 
     def forget(self, uid: str) -> None:
         """An account is gone."""
-        for each in (self.held, self.unsaved, self.refusals, self.troubles, self.observed):
+        for each in (
+            *(self.asked, self.held, self.unsaved),
+            *(self.refusals, self.troubles, self.observed),
+        ):
             each.pop(uid, None)
 
 

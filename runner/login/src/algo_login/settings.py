@@ -76,7 +76,7 @@ class Settings:
     http_port: int = 8080
     """Metrics and probes; 0 picks a free port."""
 
-    concurrency: int = 4
+    concurrency: int = 16
     """Accounts worked on at a time."""
 
     resync_seconds: int = 300
