@@ -11,7 +11,7 @@ from algo_contract.trading_day import IST, microseconds
 from algo_sim.book import Refused
 from algo_sim.desk import Desk
 from algo_sim.faults import ACTS, FaultError, read_fault
-from algo_sim.orders import Ask, Order
+from algo_sim.orders import Ask, FillRule, Order
 from algo_sim.world import World
 
 Handler = Callable[[web.Request], Awaitable[web.Response]]
@@ -154,7 +154,7 @@ class Admin:
         if "available_paise" in fields:
             desk.book.cash += _number(fields, "available_paise") - desk.book.available()
         if "fill" in fields:
-            exchange.floor.fill = _fill(fields["fill"])
+            exchange.floor.fill = _fill(_text(fields, "fill"))
         if "square_off" in fields:
             exchange.set_square_off(desk.name, _clock(_text(fields, "square_off")))
         if "closing_auction" in fields:
@@ -241,10 +241,12 @@ def _number(fields: dict[str, Any], name: str) -> int:
     return value
 
 
-def _fill(value: object) -> Any:
-    if value not in {"whole", "volume", "none"}:
-        raise BadRequest("fill is whole, volume or none")
-    return value
+def _fill(value: str) -> FillRule:
+    match value:
+        case "whole" | "volume" | "none":
+            return value
+        case _:
+            raise BadRequest("fill is whole, volume or none")
 
 
 def _clock(text: str) -> str:

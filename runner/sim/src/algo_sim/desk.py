@@ -48,9 +48,9 @@ class Desk:
     """By method and route."""
 
     faults: Faults = field(default_factory=lambda: Faults(time.monotonic))
-    _hidden: dict[str, float] = field(default_factory=dict[str, float])
-    _unvalidated: dict[str, float] = field(default_factory=dict[str, float])
-    _held: list[Event] = field(default_factory=list[Event])
+    _hidden: dict[str, float] = field(default_factory=dict[str, float], init=False)
+    _unvalidated: dict[str, float] = field(default_factory=dict[str, float], init=False)
+    _held: list[Event] = field(default_factory=list[Event], init=False)
 
     async def answer(
         self,

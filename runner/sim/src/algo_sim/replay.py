@@ -24,7 +24,6 @@ class Overview:
 
     first_prices: dict[tuple[str, str], int]
     first_us: int
-    ticks: int
 
 
 def day_begins_us(time_us: int) -> int:
@@ -39,17 +38,16 @@ def overview(path: Path) -> Overview:
         TickFileError: it cannot be read, holds no tick, or its days are not in order.
     """
     first: dict[tuple[str, str], int] = {}
-    first_us = count = day = 0
+    first_us = day = 0
     for exchange, symbol, time_us, price, _, _ in read_ticks(path):
         _ = first.setdefault((exchange, symbol), price)
         first_us = first_us or time_us
         if time_us < day:
             raise TickFileError(f"{path}: its days are not in order")
         day = day_begins_us(time_us) - _BEGINS_US if time_us >= day + _DAY_US else day
-        count += 1
-    if not count:
+    if not first:
         raise TickFileError(f"{path}: it holds no tick")
-    return Overview(first_prices=first, first_us=first_us, ticks=count)
+    return Overview(first_prices=first, first_us=first_us)
 
 
 def listings(found: Overview, *, instruments: int) -> Listings:

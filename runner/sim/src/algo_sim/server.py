@@ -35,7 +35,7 @@ def build(settings: Settings) -> tuple[World, Admin]:
     exchange = Exchange(
         listings(found, instruments=settings.instruments),
         start_us=day_begins_us(found.first_us),
-        fill=cast("Any", settings.fill),
+        fill=settings.fill,
     )
     world = World(exchange, TickSource(settings.ticks))
     for name in settings.brokers:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from algo_sim.orders import FillRule
+
 BROKERS: Final = ("zerodha", "dhan")
 ACCOUNTS: Final[dict[str, dict[str, Any]]] = {
     "zerodha": {
@@ -48,7 +50,7 @@ class Settings:
     """Certificate and key for the brokers' ports."""
 
     instruments: int
-    fill: str
+    fill: FillRule
     closing_auction: str
     """HH:MM at which to hold an auction on a day that had none; empty: by the dated rule."""
 

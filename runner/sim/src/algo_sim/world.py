@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -189,7 +189,7 @@ class World:
                 await found
             await self.flush()
 
-    async def _show(self, found: list[Shown | None] | list[Shown]) -> None:
+    async def _show(self, found: Sequence[Shown | None]) -> None:
         prices = [shown for shown in found if shown is not None]
         for name, dialect in self.dialects.items():
             showable = self.desks[name].shown(prices)
