@@ -2,7 +2,8 @@
 
 Publishes YESBANK of 9 July 2019 at SPEED times real time, applies two strategies that trade and
 one that the API server refuses, shows them live, and checks what happened against the replay of
-the same strategies. Exit status 1 when anything differs.
+the same strategies. With BROKER=zerodha or dhan the day is traded through the real adapter against
+the simulated broker instead (demo/live.py). Exit status 1 when anything differs.
 """
 
 import datetime as dt
@@ -16,6 +17,8 @@ from typing import Any
 
 import redis
 from demo.board import HEADING, feed_time, row
+from demo.live import RehearsalError, rehearse
+from demo.live import show_the_end as live_end
 from local_cluster.kube import (
     PLATFORM,
     ROOT,
@@ -48,7 +51,10 @@ class DemoError(RuntimeError):
 
 def main() -> int:
     """The exit status."""
-    speed = os.environ.get("SPEED", "600")
+    speed, broker = os.environ.get("SPEED", ""), os.environ.get("BROKER", "")
+    if broker:
+        return _rehearse(broker, speed or "120")
+    speed = speed or "600"
     try:
         begin(speed)
         with PortForward("redis-ticks", 6379) as port:
@@ -66,6 +72,18 @@ def main() -> int:
         print(f"demo: {problem}", file=sys.stderr)
     if not problems:
         show_the_end()
+    return 1 if problems else 0
+
+
+def _rehearse(broker: str, speed: str) -> int:
+    try:
+        problems = rehearse(broker, speed)
+    except (RehearsalError, KubectlError, redis.RedisError) as error:
+        problems = [str(error)]
+    for problem in problems:
+        print(f"demo: {problem}", file=sys.stderr)
+    if not problems:
+        live_end(broker)
     return 1 if problems else 0
 
 

@@ -64,9 +64,9 @@ def row(strategy: dict[str, Any], redis: Hashes) -> Row:
     )
 
 
-def feed_time(redis: Hashes) -> str:
-    """The shared feed's exchange time, HH:MM:SS."""
-    clock = redis.get(redis_keys.feed_clock(redis_keys.SHARED_FEED))
+def feed_time(redis: Hashes, feed: str = redis_keys.SHARED_FEED) -> str:
+    """A feed's exchange time, HH:MM:SS."""
+    clock = redis.get(redis_keys.feed_clock(feed))
     return clock_text(int(clock)) if clock else "--:--:--"
 
 
