@@ -2,8 +2,8 @@
 
 A simulated broker that speaks the broker's own protocol runs in the cluster; the account's log-in
 is sealed, the log-in worker logs in, the operator opens the session, a feed pod streams the prices
-and carries the order book, and one runner pod a strategy trades. In the end the exchange's own books
-are compared with what the strategies say.
+and carries the order book, and one runner pod a strategy trades. In the end the exchange's own
+books are compared with what the strategies say.
 """
 
 import time

@@ -54,7 +54,7 @@ class BrokerSim:
 
     def stop(self) -> None:
         """Removes it."""
-        kubectl("delete", "deployment,service,configmap", self.name, "-n", PLATFORM)
+        kubectl("delete", "deployment,service,configmap,networkpolicy", self.name, "-n", PLATFORM)
 
     def admin(self, method: str, path: str, body: Any = None) -> Any:
         """One call of its admin API; the JSON of the answer."""
@@ -149,6 +149,16 @@ def _objects(sim: BrokerSim, image: str) -> list[dict[str, Any]]:
             "kind": "Service",
             "metadata": metadata,
             "spec": {"selector": select, "ports": ports},
+        },
+        {
+            "apiVersion": "networking.k8s.io/v1",
+            "kind": "NetworkPolicy",
+            "metadata": metadata,
+            "spec": {
+                "podSelector": {"matchLabels": select},
+                "policyTypes": ["Ingress", "Egress"],
+                "ingress": [{"from": [{"namespaceSelector": {}}]}],
+            },
         },
         {
             "apiVersion": "apps/v1",
