@@ -126,7 +126,11 @@ def test_install__policies__compile_without_a_warning(cluster):
 
 
 def test_install__pods__pass_pod_security(cluster):
-    for kind, name in (("deployment", "algo-operator"), ("statefulset", "redis-state")):
+    for kind, name in (
+        ("deployment", "algo-operator"),
+        ("deployment", "algo-login"),
+        ("statefulset", "redis-state"),
+    ):
         body = yaml.safe_load(cluster.read(kind, name, "-n", "algo-system", "-o", "yaml"))
         pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "try"}}
         pod["spec"] = body["spec"]["template"]["spec"]
@@ -154,6 +158,60 @@ def test_upgrade__passwords_and_the_account__stay(cluster):
 
     assert len(before[0].split()) == 3
     assert (passwords(), account()) == before
+
+
+def test_upgrade__envelope_keys__stay_with_those_that_were_added(cluster):
+    def keys(name: str) -> dict[str, str]:
+        return yaml.safe_load(cluster.read("secret", name, "-n", "algo-system", "-o", "yaml"))[
+            "data"
+        ]
+
+    added = '{"data": {"2027-01-04": "%s"}}' % ("A" * 43 + "=")
+    words = ("secret", "algo-login-key", "-n", "algo-system", "--type", "merge", "-p", added)
+    assert cluster.kubectl("patch", *words).returncode == 0
+    public = '{"data": {"login.pub": "x"}}'
+    words = ("configmap", "algo-seal-keys", "-n", "algo-system", "--type", "merge", "-p", public)
+    assert cluster.kubectl("patch", *words).returncode == 0
+    before = keys("algo-login-key"), keys("algo-session-key")
+
+    cluster.install("--set", "login.logLevel=DEBUG")
+
+    assert (keys("algo-login-key"), keys("algo-session-key")) == before
+    assert before[0].keys() == {"0001", "2027-01-04"}
+    words = ("configmap", "algo-seal-keys", "-n", "algo-system", "-o", "jsonpath={.data}")
+    assert cluster.read(*words) == '{"login.pub":"x"}'
+
+
+def test_public_keys__anybody_logged_in__reads_them_and_nobody_writes_them(cluster):
+    where = ("-n", "algo-system", "--as", "anyone", "--as-group", "system:authenticated")
+
+    def can(verb: str, what: str) -> bool:
+        answer = cluster.kubectl("auth", "can-i", verb, what, *where)
+        return answer.stdout.strip() == "yes"
+
+    assert can("get", "configmap/algo-seal-keys")
+    for verb, what in (
+        ("get", "configmap/other"),
+        ("list", "configmaps"),
+        ("patch", "configmap/algo-seal-keys"),
+        ("get", "secret/algo-login-key"),
+    ):
+        assert not can(verb, what)
+
+
+def test_log_in_worker__reads_no_secret_and_no_strategy(cluster):
+    who = ("-n", "tenant-demo", "--as", "system:serviceaccount:algo-system:algo-login")
+
+    for verb, what in (
+        ("get", "secrets"),
+        ("get", "tradingstrategies"),
+        ("create", "brokeraccounts"),
+        ("delete", "brokeraccounts"),
+        ("create", "pods"),
+        ("list", "namespaces"),
+    ):
+        assert cluster.kubectl("auth", "can-i", verb, what, *who).stdout.strip() == "no"
+    assert cluster.kubectl("auth", "can-i", "patch", "ba", *who).stdout.strip() == "yes"
 
 
 def test_upgrade__crds__follow_the_chart(cluster):

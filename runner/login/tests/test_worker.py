@@ -1,6 +1,7 @@
 """The worker on a real API server, with the chart's rights, logging in at the real simulator."""
 
 import asyncio
+import contextlib
 import json
 import os
 from dataclasses import replace
@@ -365,6 +366,47 @@ async def test_worker__address__asked_of_the_platforms_echo(world):
         body = await world.until("kite", lambda b: b["status"]["observedIP"])
 
     assert body["status"]["observedIP"] == "203.0.113.7"
+
+
+async def test_worker__egress_proxy__every_question_goes_through_it(world):
+    asked: list[bytes] = []
+
+    async def proxy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        asked.append(head.split(b" ")[1])
+        host, port = asked[-1].decode().split(":")
+        far_reader, far_writer = await asyncio.open_connection(host, int(port))
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        await asyncio.gather(pump(reader, far_writer), pump(far_reader, writer))
+
+    async with (
+        await asyncio.start_server(proxy, "127.0.0.1", 0) as server,
+        simulator(brokers=("dhan",)) as sim,
+    ):
+        port = server.sockets[0].getsockname()[1]
+        await sim.settings("dhan", registered_ip="127.0.0.1")
+        await world.start()
+        sealed = await world.sealed_login("dhan", "dhan")
+        base, through = sim.base_url("dhan"), f"http://127.0.0.1:{port}"
+        await world.make("dhan", "dhan", sealedLogin=sealed, baseUrl=base, egressProxy=through)
+
+        body = await world.until("dhan", lambda b: b["status"]["observedIP"])
+        assert said(body)["status"] == "True"
+        assert asked
+        assert {f"http://{each.decode()}" for each in asked} == {base}
+
+        nowhere = "http://127.0.0.1:1"
+        await world.patch("dhan", egressProxy=nowhere)
+        body = await world.until("dhan", lambda b: "observedIP" not in b["status"])
+        assert said(body)["status"] == "True"  # the session lives on
+
+
+async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(OSError):
+        while data := await reader.read(65536):
+            writer.write(data)
+            await writer.drain()
+    writer.close()
 
 
 async def test_worker__probes_and_metrics__tell_how_it_is(world):
