@@ -1,5 +1,6 @@
 """Accounts, notes and settings: odd input is read as nothing, or refused in words."""
 
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ from algo_login.errors import Misconfigured
 from algo_contract import names
 from algo_login.facts import UNREADABLE, read_account, wrong_address
 from algo_login.notes import Notes, notes_text, read_notes
-from algo_login.settings import read_settings
+from algo_login.settings import Settings, read_settings
 from hypothesis import given
 from hypothesis import strategies as st
 from login_accounts import account
@@ -115,3 +116,12 @@ def test_settings__wrong__all_named_at_once():
 
     for name in wrong:
         assert f"ALGO_LOGIN_{name}: " in str(refused.value)
+
+
+def test_settings__readme__lists_each_with_its_default():
+    text = (Path(__file__).parents[1] / "README.md").read_text()
+
+    for each in fields(Settings):
+        assert f"`{each.name.upper()}`" in text
+        if isinstance(each.default, int):
+            assert f"| `{each.name.upper()}` | `{each.default}` |" in text
