@@ -25,7 +25,7 @@ STATUSES = {
     "OPEN": {"PENDING", "PART_TRADED"},
     "TRIGGER_PENDING": {"PENDING"},
     "FILLED": {"TRADED"},
-    "CANCELLED": {"CANCELLED"},
+    "CANCELLED": {"CANCELLED", "EXPIRED"},
     "REJECTED": {"REJECTED"},
 }
 TYPES = {"MARKET": "LIMIT", "LIMIT": "LIMIT", "STOP_LIMIT": "STOP_LOSS"}
@@ -228,6 +228,15 @@ async def test_orders__a_whole_day__the_book_is_the_exchanges_truth(day_file, tm
         quantities = [row["quantity"] for row in (await at.data("get_order_list"))[-3:]]
         assert (len(sliced), quantities) == (3, [100_000, 100_000, 50_000])
         assert await at.data("get_holdings") == []
+
+        await at.place(YESBANK, "BUY", 5, "MARKET", tag="HELD")
+        await at.place(YESBANK, "BUY", 5, "LIMIT", price=86, product_type="CNC", tag="KEPT")
+        await at.sim.advance("15:31:00")
+        book = await at.book_is_true()
+        assert book["KEPT"]["orderStatus"] == "EXPIRED"
+        squared_off = book[None]  # by the broker
+        assert (squared_off["transactionType"], squared_off["quantity"]) == ("SELL", 5)
+        assert {p["netQty"] for p in await at.data("get_positions")} == {0}
 
 
 async def test_orders__what_dhan_refuses__its_own_codes(day_file, tmp_path):

@@ -266,6 +266,14 @@ async def test_orders__a_whole_day__the_book_is_the_exchanges_truth(day_file, tm
         assert position["last_price"] == 92.0
         assert await at.kite.call("holdings") == []
 
+        await at.place("BUY", 5, "LIMIT", price=86, product="CNC", tag="KEPT")
+        await at.sim.advance("15:31:00")
+        book = await at.book_is_true()
+        assert book["KEPT"]["status"] == "CANCELLED"
+        squared_off = book[None]  # by the broker
+        assert (squared_off["transaction_type"], squared_off["quantity"]) == ("BUY", 10)
+        assert {p["quantity"] for p in (await at.kite.call("positions"))["net"]} == {0}
+
 
 async def test_orders__what_kite_refuses__its_own_exceptions(day_file, tmp_path):
     async with day(day_file, tmp_path) as at:

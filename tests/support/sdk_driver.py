@@ -108,7 +108,8 @@ async def sdk(broker: str, scenario: str, *arguments: str, folder: Path) -> Asyn
         yield driver
     finally:
         await _end(process, reading)
-    assert driver.told("missed_host") == []
+    missed = driver.told("missed_host")
+    assert not missed, f"the scenario did not replace {missed}"
 
 
 async def _end(process: asyncio.subprocess.Process, reading: "asyncio.Task[None]") -> None:

@@ -21,7 +21,7 @@ def use_token(token: str) -> None:
 
 
 def securities() -> list[dict[str, Any]]:
-    """The scrip master as the SDK reads it, missing values as null."""
+    """The instrument file as the SDK reads it, missing values as null."""
     frame = clients[0].fetch_security_list("compact")
     return frame.astype(object).where(frame.notna(), None).to_dict("records")
 

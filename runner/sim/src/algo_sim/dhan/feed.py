@@ -65,13 +65,12 @@ class Feed:
         await self._tell_close()
         for shown in prices:
             key = (shown.listing.exchange, shown.listing.token)
+            modes = {line: line.subscribed[key] for line in self.lines if key in line.subscribed}
+            if not modes:
+                continue
             of = self._picture(shown)
-            frames: dict[str, bytes] = {}
-            for line in self.lines:
-                mode = line.subscribed.get(key)
-                if mode is not None:
-                    frame = frames.setdefault(mode, _PACKETS[mode](of))
-                    await line.send(self._desk.frame(frame))
+            for line, mode in modes.items():
+                await line.send(self._desk.frame(_PACKETS[mode](of)))
 
     async def _listen(self, line: Line) -> None:
         async for message in line.socket:

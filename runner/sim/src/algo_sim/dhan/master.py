@@ -1,4 +1,4 @@
-"""The compact scrip master: CSV in pieces, shares among rows of other kinds."""
+"""The compact instrument file: CSV in pieces, shares among rows of other kinds."""
 
 from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import Final

@@ -124,7 +124,9 @@ class Orders:
         return self._row(found[-1])
 
     def _row(self, order: Order) -> dict[str, Any]:
-        return rows.order_row(order, self._listing(order.ask), client_id=self._client_id)
+        is_late = self._desk.is_unvalidated(order.order_id)
+        in_words = rows.received_row if is_late else rows.order_row
+        return in_words(order, self._listing(order.ask), client_id=self._client_id)
 
     def _listing(self, ask: Ask) -> Listing:
         listing = self._desk.exchange.floor.listings.by_symbol(*ask.key)

@@ -44,6 +44,21 @@ def order_row(order: Order, listing: Listing, *, client_id: str) -> dict[str, An
     }
 
 
+def received_row(order: Order, listing: Listing, *, client_id: str) -> dict[str, Any]:
+    """One order of the book that was received and no more."""
+    return {
+        **order_row(order, listing, client_id=client_id),
+        "exchangeOrderId": None,
+        "orderStatus": "TRANSIT",
+        "exchangeTime": None,
+        "omsErrorCode": None,
+        "omsErrorDescription": None,
+        "remainingQuantity": order.ask.quantity,
+        "averageTradedPrice": 0.0,
+        "filledQty": 0,
+    }
+
+
 def trade_row(fill: Fill, listing: Listing, *, client_id: str) -> dict[str, Any]:
     """One fill; the trade book has no correlation ids."""
     return {
