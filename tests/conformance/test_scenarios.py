@@ -660,11 +660,25 @@ async def test_book__late__does_not_have_an_order_and_then_has_it(b):
     assert await b.broker.order_by_tag(order.tag) is None
     assert await b.broker.orders() == []
     assert (await b.truth(order))["status"] == "OPEN"
-    row = None
+    assert (await later(b, order, "OPEN")).filled == 0
+
+
+async def test_book__state_late__shows_the_order_as_pending_and_then_its_fill(b):
+    await b.sim.fault(b.column.broker, "late_status", on="place", seconds=1)
+    order = await b.place("BUY", MARKET)
+    row = await b.broker.order_by_tag(order.tag)
+    assert (row.status, row.filled, row.terms.quantity) == ("PENDING", 0, 10)
+    assert (await later(b, order, "FILLED")).filled == 10
+
+
+async def later(b, order, status):
+    """The row of an order once it has a status."""
     for _ in range(30):
-        row = row or await b.broker.order_by_tag(order.tag)
-        await asyncio.sleep(0 if row else 0.2)
-    assert row.status == "OPEN"
+        row = await b.broker.order_by_tag(order.tag)
+        if row is not None and row.status == status:
+            return await b.row(order)
+        await asyncio.sleep(0.2)
+    raise AssertionError(f"the book never showed the order as {status}")
 
 
 async def refused(b, order, reason):
