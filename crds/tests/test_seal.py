@@ -13,7 +13,7 @@ from algo_contract.envelope.keys import PrivateKeys, public_text, read_keys, rea
 from algo_contract.envelope.layout import Binding, Purpose
 from algo_contract.envelope.open import open_envelope
 from algo_contract.envelope.terminal import INPUT_LIMIT
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 SEAL = Path(sys.executable).with_name("algo-seal")
@@ -162,6 +162,7 @@ def test_keygen__bad_or_taken_name__refused(tmp_path, name):
     assert (tmp_path / "there").read_text() == "kept"
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
 def test_records__anything__is_read_or_refused_in_words(record):
     for broker in ("dhan", "zerodha", "fyers"):
@@ -170,6 +171,7 @@ def test_records__anything__is_read_or_refused_in_words(record):
                 read(broker, record)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=200))
 def test_callback__anything_pasted__is_a_token_or_refused_in_words(returned):
     try:

@@ -9,7 +9,7 @@ from algo_contract import names
 from algo_login.facts import UNREADABLE, read_account, wrong_address
 from algo_login.notes import Notes, notes_text, read_notes
 from algo_login.settings import Settings, read_settings
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from login_accounts import account
 
@@ -59,6 +59,7 @@ def test_addresses__not_on_the_list__are_refused(url, is_allowed):
     assert wrong_address(account(), frozenset()) == ""
 
 
+@settings(deadline=None)
 @given(
     st.builds(
         Notes,
@@ -71,6 +72,7 @@ def test_notes__written__read_back(notes):
     assert read_notes(notes_text(notes)) == notes
 
 
+@settings(deadline=None)
 @given(st.text(max_size=99))
 def test_notes__anything__is_notes(text):
     assert isinstance(read_notes(text), Notes)

@@ -10,7 +10,7 @@ from algo_contract.envelope.layout import record_id_of
 from algo_login.facts import UNREADABLE, read_account
 from algo_login.notes import Notes
 from algo_login.plan import LONGEST_US, MINUTE, SPACING_US, needed_until, plan
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from login_accounts import LOGIN, account, ist, sealed_for
 
@@ -169,6 +169,7 @@ def test_plan__session_that_claims_to_live_for_ever__is_looked_at_again():
 TIME = st.integers(1_700_000_000, 1_900_000_000).map(lambda seconds: seconds * 1_000_000)
 
 
+@settings(deadline=None)
 @given(issued=TIME, life=st.integers(0, 60 * DAY_US), now=TIME, renew=st.booleans())
 def test_plan__whatever_the_times__acts_or_names_a_later_moment(issued, life, now, renew):
     notes = Notes(login=record_id_of(LOGIN), issued_us=issued, expires_us=issued + life)
