@@ -285,6 +285,12 @@ async def test_money_quotes_and_bars__values_of_the_day(day_file, tmp_path):
         assert funds["availabelBalance"] == funds["sodLimit"] - 7190.0
         spellings = {"collateralAmount", "receiveableAmount", "blockedPayoutAmount"}
         assert spellings | {"withdrawableBalance"} <= funds.keys()
+        margin = await at.data("margin_calculator", INFY, "NSE_EQ", "BUY", 10, "INTRADAY", 700)
+        assert (margin["totalMargin"], margin["leverage"]) == (1400.0, "5.00")
+        assert (margin["availableBalance"], margin["insufficientBalance"]) == (
+            funds["availabelBalance"],
+            0.0,
+        )
         asked = {"NSE_EQ": [int(INFY), 5], "BSE_EQ": []}
         (shown,) = (await at.data("quote_data", asked))["data"]["NSE_EQ"].items()
         assert shown[0] == INFY

@@ -71,7 +71,7 @@ async def test_cancel__with_and_without_a_body(dhan: Dhan, start: Any, tmp_path:
     ("change", "code"),
     [
         ({"securityId": "1"}, "DH-905"),
-        ({"securityId": "x" * 30}, "DH-905"),
+        ({"securityId": "9" * 5000}, "DH-905"),
         ({"exchangeSegment": "NSE_FNO"}, "DH-905"),
         ({"quantity": 0}, "DH-905"),
         ({"quantity": "10"}, "DH-905"),
@@ -190,6 +190,11 @@ async def test_log_in__limited_by_the_account_file__told_in_a_200(
     dhan = Dhan(await start("--broker", "dhan", "--account", str(account)))
     assert (await dhan.log_in())["accessToken"]
     assert "2 minutes" in (await dhan.log_in())["message"]
+
+
+async def test_tokens__that_are_no_text__refused(dhan: Dhan) -> None:
+    dhan.token = "\udcff"
+    assert await dhan.refused("GET", "/orders") == (401, "DH-901")
 
 
 async def test_renewal__voids_the_old_token(dhan: Dhan) -> None:

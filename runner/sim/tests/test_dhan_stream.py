@@ -90,7 +90,7 @@ async def test_rows_that_are_none__passed_over(dhan: Dhan) -> None:
     feed = await dhan.feed()
     await feed.socket.send_bytes(b"\x0c")
     await feed.socket.send_str("no json")
-    for rows in (None, 5, [None], [{"SecurityId": "x"}], [{"ExchangeSegment": "NSE_FNO"}]):
+    for rows in (None, 5, [None], [{"SecurityId": "9" * 5000}], [{"ExchangeSegment": "NSE_FNO"}]):
         await feed.say({"RequestCode": 15, "InstrumentList": rows})
     await feed.subscribe(99, SHARE)
     await feed.subscribe(15, SHARE)
@@ -128,6 +128,7 @@ async def test_disconnect_request__ends_the_socket(dhan: Dhan) -> None:
     [
         {"LoginReq": {"MsgCode": 42, "ClientId": CLIENT, "Token": "no"}},
         {"LoginReq": {"MsgCode": 41, "ClientId": CLIENT}},
+        {"LoginReq": {"MsgCode": 42, "ClientId": CLIENT, "Token": "\ud800"}},
         {"LoginReq": None},
         [],
         "x",

@@ -6,10 +6,11 @@ from aiohttp import web
 from algo_contract.money import average_rupees, rupees
 
 from algo_sim.dhan import errors, words
+from algo_sim.dhan.asks import new_ask
 from algo_sim.dhan.errors import Refused
 from algo_sim.dhan.front import Call, Front
 from algo_sim.dhan.orders import Orders
-from algo_sim.positions import Position
+from algo_sim.positions import MARGIN_PERCENT, Position, margin
 
 
 class Account:
@@ -30,6 +31,7 @@ class Account:
             web.delete("/v2/positions", handler(self._exit_all, operation="place", limit="orders")),
             web.get("/v2/holdings", handler(self._holdings)),
             web.get("/v2/fundlimit", handler(self._funds)),
+            web.post("/v2/margincalculator", handler(self._margin)),
             web.get("/v2/killswitch", handler(self._kill_switch)),
             web.post("/v2/killswitch", handler(self._kill_switch)),
         ]
@@ -58,6 +60,27 @@ class Account:
             "utilizedAmount": rupees(book.blocked()),
             "blockedPayoutAmount": 0.0,
             "withdrawableBalance": max(available, 0.0),
+        }
+
+    def _margin(self, call: Call) -> Any:
+        """What an order would need; all of it is VaR."""
+        ask = new_ask(
+            {"orderType": "LIMIT", "validity": "DAY", **call.fields()},
+            self._desk.exchange.floor.listings,
+        )
+        needed, available = (
+            margin(ask.product, ask.quantity * ask.price),
+            self._desk.book.available(),
+        )
+        return {
+            "totalMargin": rupees(needed),
+            "spanMargin": 0.0,
+            "exposureMargin": 0.0,
+            "availableBalance": rupees(available),
+            "variableMargin": rupees(needed),
+            "insufficientBalance": rupees(max(needed - available, 0)),
+            "brokerage": 0.0,
+            "leverage": f"{100 / MARGIN_PERCENT[ask.product]:.2f}",
         }
 
     def _kill_switch(self, call: Call) -> Any:

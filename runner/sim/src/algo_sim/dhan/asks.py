@@ -71,9 +71,7 @@ def security(fields: Mapping[str, Any], listings: Listings) -> Listing:
         Refused: there is none.
     """
     exchange = _word(fields, "exchangeSegment", words.SEGMENTS)
-    text = str(fields.get("securityId", ""))
-    number = int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else -1
-    listing = listings.by_token(exchange, number)
+    listing = listings.by_token(exchange, words.share_number(fields.get("securityId")))
     if listing is None:
         raise _bad("securityId")
     return listing

@@ -69,10 +69,9 @@ class Data:
             return found
         floor = self._exchange.floor
         for number in cast("list[object]", ids):
-            text = str(number)
-            listing = floor.listings.by_token(exchange, int(text)) if text.isdecimal() else None
+            listing = floor.listings.by_token(exchange, words.share_number(number))
             if listing is not None:
-                found[text] = show(listing, floor.prices_of(listing))
+                found[str(listing.token)] = show(listing, floor.prices_of(listing))
         return found
 
     def _intraday(self, call: Call) -> Any:

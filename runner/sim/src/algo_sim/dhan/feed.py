@@ -136,8 +136,7 @@ class Feed:
                 continue
             fields = cast("dict[str, object]", row)
             exchange = words.SEGMENTS.get(str(fields.get("ExchangeSegment")))
-            text = str(fields.get("SecurityId"))
-            number = int(text) if text.isascii() and text.isdecimal() else -1
+            number = words.share_number(fields.get("SecurityId"))
             listing = exchange and self._desk.exchange.floor.listings.by_token(exchange, number)
             if listing:
                 found.append(listing)

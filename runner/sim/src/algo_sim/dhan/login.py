@@ -1,6 +1,5 @@
 """Log-in by PIN and one-time password, renewal, profile, and the registered address."""
 
-import hmac
 from typing import Any
 
 from aiohttp import web
@@ -8,6 +7,7 @@ from aiohttp import web
 from algo_sim.dhan import errors, totp, words
 from algo_sim.dhan.errors import Refused
 from algo_sim.dhan.front import Call, Front
+from algo_sim.dhan.sessions import same
 from algo_sim.dialect import Problem
 
 
@@ -40,9 +40,9 @@ class Login:
     def _generate(self, call: Call) -> Any:
         """What is wrong is told in a 200, as the auth host does."""
         query = call.request.query
-        if not _same(query.get("dhanClientId", ""), self._account["client_id"]):
+        if not same(query.get("dhanClientId", ""), self._account["client_id"]):
             return _auth_words("Invalid Client ID")
-        if not _same(query.get("pin", ""), self._account["pin"]):
+        if not same(query.get("pin", ""), self._account["pin"]):
             return _auth_words("Invalid Pin")
         now = self._sessions.clock()
         if not totp.is_good(query.get("totp", ""), seed=self._account["totp_seed"], at=now):
@@ -100,10 +100,6 @@ class Login:
             raise Refused(errors.INPUT, "Bad value for ipFlag: the simulator keeps PRIMARY only")
         self._desk.registered_ip = address
         return {"message": "IP saved successfully", "status": "SUCCESS"}
-
-
-def _same(given: str, right: str) -> bool:
-    return hmac.compare_digest(given.encode(), right.encode())
 
 
 def _auth_error(problem: Problem) -> web.Response:

@@ -49,15 +49,20 @@ class Sessions:
 
     def was_given(self, token: str) -> bool:
         """Whether it is one of ours, alive or dead."""
-        return token in self._ends
+        return any(same(known, token) for known in self._ends)
 
     def ends(self, token: str) -> float:
         """When it dies, seconds since the epoch; 0 for one that is not ours."""
-        return self._ends.get(token, 0.0)
+        return next((ends for known, ends in self._ends.items() if same(known, token)), 0.0)
 
     def expire(self) -> None:
         """Ends all."""
         self._ends.update(dict.fromkeys(self._ends, 0.0))
+
+
+def same(one: str, other: str) -> bool:
+    """Equal, in constant time. Headers and JSON may hold what is no good Unicode."""
+    return hmac.compare_digest(one.encode(errors="replace"), other.encode(errors="replace"))
 
 
 def _part(value: Mapping[str, object]) -> str:

@@ -5,6 +5,8 @@ import hashlib
 import hmac
 from typing import Final
 
+from algo_sim.dhan.sessions import same
+
 STEP_SECONDS: Final = 30
 _DIGITS: Final = 6
 
@@ -21,5 +23,4 @@ def password(seed: str, *, at: float) -> str:
 def is_good(given: str, *, seed: str, at: float) -> bool:
     """Whether it is the password of now or of one step around it (RFC 6238 section 5.2)."""
     around = (at - STEP_SECONDS, at, at + STEP_SECONDS)
-    right = [hmac.compare_digest(password(seed, at=t).encode(), given.encode()) for t in around]
-    return any(right)
+    return any(same(password(seed, at=time), given) for time in around)

@@ -1,6 +1,5 @@
 """The socket of order updates: a log-in message, then silence until something happens."""
 
-import hmac
 import json
 from collections.abc import Sequence
 from typing import Any, Final, cast
@@ -9,6 +8,7 @@ from aiohttp import WSMsgType, web
 
 from algo_sim.dhan import rows
 from algo_sim.dhan.front import Front
+from algo_sim.dhan.sessions import same
 from algo_sim.orders import Event
 from algo_sim.sockets import Line, Lines
 
@@ -61,9 +61,7 @@ class Updates:
             return False
         sessions = self._front.sessions
         asked = _login_request(message.data)
-        is_ours = hmac.compare_digest(
-            str(asked.get("ClientId")).encode(), sessions.client_id.encode()
-        )
+        is_ours = same(str(asked.get("ClientId")), sessions.client_id)
         is_login = asked.get("MsgCode") == _LOGIN_CODE
         return is_login and is_ours and sessions.is_good(str(asked.get("Token")))
 

@@ -21,6 +21,9 @@ ORDER_TYPES: Final[dict[str, OrderType]] = {
 }
 """Without STOP_LOSS_MARKET, which does not rest dependably since 21-Mar-2026."""
 
+_DIGITS: Final = 10
+"""A security id has fewer."""
+
 _TYPE_OF: Final[dict[OrderType, str]] = {
     "LIMIT": "LIMIT",
     "MARKET": "LIMIT",
@@ -50,6 +53,12 @@ def status(order: Order) -> str:
     if order.status in {"CANCELLED", "REJECTED"}:
         return order.status
     return "PART_TRADED" if order.filled else "PENDING"
+
+
+def share_number(value: object) -> int:
+    """A security id, which comes as text or number; -1 where it is none."""
+    text = str(value)
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < _DIGITS else -1
 
 
 def ist(time_us: int) -> str:
