@@ -17,6 +17,7 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.request
 from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
@@ -99,7 +100,7 @@ async def _measure(redis: RedisProcess) -> Done:
             os.sched_setaffinity(feed.pid, {cores[0]})
             os.sched_setaffinity(0, {cores[-1]})
             try:
-                done = await asyncio.to_thread(_watch, feed.pid, sender, redis)
+                done = await asyncio.to_thread(_watch, feed.pid, port, sender, redis)
             finally:
                 feed.terminate()
                 feed.wait()
@@ -109,7 +110,7 @@ async def _measure(redis: RedisProcess) -> Done:
     return done
 
 
-def _watch(pid: int, sender: "Sender", redis: RedisProcess) -> Done:
+def _watch(pid: int, port: int, sender: "Sender", redis: RedisProcess) -> Done:
     sender.subscribed.wait(20)
     time.sleep(WARM_UP_SECONDS)
     began, cpu, ticks = time.monotonic(), _cpu_seconds(pid), published(redis)
@@ -117,9 +118,10 @@ def _watch(pid: int, sender: "Sender", redis: RedisProcess) -> Done:
     ticks, cpu = published(redis) - ticks, _cpu_seconds(pid) - cpu
     wall = time.monotonic() - began
     sender.stop()
-    time.sleep(0.5)
-    dropped = sender.sent - published(redis)
-    return Done(ticks, dropped, cpu, wall, 0.0, _memory(pid))
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as page:
+        found = re.search(r"^algo_feed_dropped_ticks_total (\d+)", page.read().decode(), re.MULTILINE)
+    assert found is not None
+    return Done(ticks, int(found[1]), cpu, wall, 0.0, _memory(pid))
 
 
 class Sender:

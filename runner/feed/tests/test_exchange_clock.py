@@ -48,14 +48,22 @@ def test_recorded__leap_alone__not_believed() -> None:
     assert (clock.newest_us, clock.futures) == (NINE + SECOND, 2)
 
 
-def test_recorded__next_day__believed_after_a_second_and_begins_anew() -> None:
+def test_recorded__next_morning__begins_anew_at_once() -> None:
     clock = clock_at(NINE + 6 * HOUR)
-    clock.see(NINE + DAY, received_us=NOW)
-    clock.see(NINE + DAY, received_us=NOW + SECOND // 2)
-    assert clock.newest_us == NINE + 6 * HOUR
-    clock.see(NINE + DAY, received_us=NOW + SECOND)
+    clock.see(NINE + DAY + 15 * 60 * SECOND, received_us=NOW)
 
-    assert clock.newest_us == NINE + DAY
+    assert clock.newest_us == NINE + DAY + 15 * 60 * SECOND
+    assert clock.begins_anew
+
+
+def test_recorded__later_on_another_day__believed_after_a_second() -> None:
+    clock = clock_at(NINE + 6 * HOUR)
+    clock.see(NINE + DAY + HOUR, received_us=NOW)
+    clock.see(NINE + DAY + HOUR, received_us=NOW + SECOND // 2)
+    assert clock.newest_us == NINE + 6 * HOUR
+    clock.see(NINE + DAY + HOUR, received_us=NOW + SECOND)
+
+    assert clock.newest_us == NINE + DAY + HOUR
     assert clock.begins_anew
 
 

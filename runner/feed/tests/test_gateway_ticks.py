@@ -139,6 +139,25 @@ async def test_clock__recording_played_again__streams_of_the_first_are_gone(
         await play(sim, feed, "09:20:00")
 
 
+async def test_clock__next_day__streams_hold_that_day_only(
+    tmp_path: Path, redis: RedisProcess
+) -> None:
+    second = TICKS.with_name("YESBANK-20190710.csv")
+    both = tmp_path / "both.csv"
+    both.write_text(TICKS.read_text() + second.read_text().partition("\n")[2])
+    first_count = sum(1 for _ in read_ticks(TICKS))
+    wanted = [(t // SECOND * SECOND, p, v) for _, _, t, p, _, v in read_ticks(second)][:5]
+    async with simulator(ticks=both) as sim, feed_gateway(tmp_path, sim, redis) as feed:
+        await feed.want(YESBANK)
+        await sim.advance(ticks=first_count)
+        await feed.until(lambda: len(feed.trades()) == first_count)
+        await feed.until(feed.books)
+        await sim.advance(ticks=5)
+
+        await feed.until(lambda: feed.trades() == wanted)
+        await feed.until(feed.books)
+
+
 async def test_redis__killed_and_back_empty__everything_is_there_again(
     tmp_path: Path, durable_redis: RedisProcess
 ) -> None:
@@ -157,6 +176,7 @@ async def test_redis__killed_and_back_empty__everything_is_there_again(
         await feed.until(lambda: len(feed.trades()) == 1, what="the newest price, alone")
         await feed.until(lambda: YESBANK in feed.facts())
         await feed.until(feed.books)
+        await feed.until(feed.clock_us)
         assert await feed.count("gaps_total") >= 1
         assert await feed.count("dropped_ticks_total") > 10
         await sim.advance("09:45:00")

@@ -14,6 +14,8 @@ _MINUTE_US: Final = 60 * 1_000_000
 _DAY_US: Final = 24 * 60 * _MINUTE_US
 _IST_US: Final = int(IST.utcoffset(None).total_seconds()) * 1_000_000
 _FIRST_US: Final = 9 * 60 * _MINUTE_US
+_FIRST_MINUTES_US: Final = 20 * _MINUTE_US
+"""A recorded day's clock begins at 09:00, its ticks at 09:15."""
 
 
 class ExchangeClock:
@@ -55,10 +57,14 @@ class ExchangeClock:
 
     def _see_recorded(self, stamp_us: int, received_us: int) -> None:
         """Recorded time leaps from one day to the next, and garbled stamps leap too: a leap counts
-        when all stamps of a second of ours are beyond it.
+        when it leads to a day's first minutes, or all stamps of a second of ours are beyond it.
         """
         is_leap = self.newest_us > 0 and stamp_us - self.newest_us > _LEAP_US
-        if not is_leap:
+        is_next = is_leap and _day(stamp_us) > _day(self.newest_us)
+        if is_next and _FIRST_US <= _time(stamp_us) < _FIRST_US + _FIRST_MINUTES_US:
+            self.begins_anew = True
+            self._set(stamp_us)
+        elif not is_leap:
             self._ahead_us = 0
             if stamp_us > self.newest_us:
                 self._set(stamp_us)
@@ -66,7 +72,7 @@ class ExchangeClock:
             self.futures += 1
             self._ahead_us, self._ahead_since_us = stamp_us, received_us
         elif received_us - self._ahead_since_us >= _CONFIRM_US:
-            self.begins_anew = _day(stamp_us) != _day(self.newest_us)
+            self.begins_anew = is_next
             self._set(stamp_us)
         else:
             self.futures += 1

@@ -156,7 +156,7 @@ class OrderBook:
                     _ = await connection.execute(*commands)
             except (TimeoutError, RedisError) as error:
                 log("orders_untold", error=type(error).__name__)
-                self.begin_anew()
+                self._told.forget()
 
     def _take_pushed(self) -> list[Command]:
         commands: list[Command] = []

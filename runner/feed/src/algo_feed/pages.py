@@ -59,7 +59,9 @@ def exposition(pages: Pages) -> str:
     figures = pages.figures
     usage = resource.getrusage(resource.RUSAGE_SELF)
     age = time.time() - figures.newest_tick_us / 1e6 if figures.newest_tick_us else -1.0
-    skew = time.time() - pages.clock.newest_us / 1e6 if pages.clock else 0.0
+    skew = (
+        time.time() - pages.clock.newest_us / 1e6 if pages.clock and pages.clock.newest_us else 0.0
+    )
     counters: dict[str, tuple[str, float]] = {
         "algo_feed_ticks_total": ("Ticks published.", figures.ticks),
         "algo_feed_frames_total": ("Frames received.", figures.frames),
@@ -84,7 +86,7 @@ def exposition(pages: Pages) -> str:
     }
     gauges: dict[str, tuple[str, float]] = {
         "algo_feed_newest_tick_age_seconds": ("Since the newest tick; -1 before any.", age),
-        "algo_feed_exchange_skew_seconds": ("Our clock less the newest stamp.", skew),
+        "algo_feed_exchange_skew_seconds": ("Our clock less the newest stamp; 0 before any.", skew),
         "algo_feed_instruments": ("Instruments subscribed.", figures.subscribed),
         "algo_feed_unknown_instruments": ("Wanted, but not to be had.", figures.unknown),
         "process_start_time_seconds": ("When the process started.", pages.started),

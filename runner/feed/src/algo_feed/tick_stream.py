@@ -118,9 +118,12 @@ class TickStream:
     async def _take_over(self, connection: Connection) -> None:
         """Goes on from the clock that is shown, with the newest ticks of those that wait."""
         shown = await connection.call("GET", redis_keys.feed_clock(self._feed))
-        if not self._clock.newest_us and shown is not None and shown.isdigit():
-            self._clock.newest_us = self._shown_us = int(shown)
+        self._shown_us = int(shown) if shown is not None and shown.isdigit() else 0
+        if not self._clock.newest_us:
+            self._clock.newest_us = self._shown_us
         self._waiting = self._newest(self._waiting)
+        if self._waiting:
+            self._wake.set()
         self._count = sum(len(ticks) for _, ticks in self._waiting)
 
     async def _publish(self, connection: Connection) -> None:
@@ -130,13 +133,15 @@ class TickStream:
             commands: list[str] = []
             for received_us, ticks in batch:
                 self._lines.render(ticks, received_us=received_us, out=commands)
+            is_in = False
             try:
                 if not self._clock.is_wall:
                     await self._make_room(connection)
                 await self._send(connection, commands)
-            except RedisError:
-                self._waiting = batch + self._waiting
-                raise
+                is_in = True
+            finally:
+                if not is_in:
+                    self._waiting = batch + self._waiting
             self._sent_us = self._clock.newest_us
             if commands:
                 self._figures.published(len(commands), received_us=batch[0][0])
