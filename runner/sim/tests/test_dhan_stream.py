@@ -1,8 +1,11 @@
 """Dhan's two sockets, frame by frame."""
 
+import asyncio
 import struct
 
 import pytest
+from aiohttp import WSMsgType
+from algo_sim.dhan import pings
 from dhan_client import CLIENT, LIMIT, QUOTE, TICKER, YESBANK, Dhan, Stream
 
 SHARE = ("NSE_EQ", YESBANK)
@@ -148,6 +151,15 @@ async def test_order_socket__two_clients__both_are_told(dhan: Dhan) -> None:
     for stream in streams:
         assert await stream.told() == ("t1", "Transit", 0)
         assert await stream.told() == ("t1", "Pending", 0)
+
+
+async def test_sockets__left_alone__pinged(dhan: Dhan, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pings, "PING_SECONDS", 0.01)
+    url = f"{dhan.sim.feed_url('dhan')}/?clientId={CLIENT}&token={dhan.token}"
+    async with dhan.sim.http.ws_connect(url, autoping=False) as socket, asyncio.timeout(10):
+        for _ in range(2):
+            assert (await socket.receive()).type is WSMsgType.PING
+            await socket.pong()
 
 
 async def _reason(feed: Stream) -> int:

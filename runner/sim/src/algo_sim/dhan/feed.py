@@ -9,12 +9,12 @@ from aiohttp import WSMsgType, web
 from algo_sim.dhan import packets, words
 from algo_sim.dhan.front import Front
 from algo_sim.dhan.packets import Level, Picture
+from algo_sim.dhan.pings import pinged
 from algo_sim.dialect import Shown
 from algo_sim.listing import Listing
 from algo_sim.market import average_price, depth
 from algo_sim.sockets import Line, Lines
 
-PING_SECONDS: Final = 10.0
 MOST_SOCKETS: Final = 5
 MOST_SHARES: Final = 5000
 MOST_IN_MESSAGE: Final = 100
@@ -43,14 +43,14 @@ class Feed:
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """One client, until it goes. A bad token is told in a packet, not in the handshake."""
         self._desk.requests["GET / (feed)"] += 1
-        socket = web.WebSocketResponse(heartbeat=PING_SECONDS, compress=False)
+        socket = web.WebSocketResponse(compress=False)
         _ = await socket.prepare(request)
         line = Line(socket, request.transport)
         reason = self._objection(request)
         if reason:
             await self._end(line, reason)
             return socket
-        with self.lines.held(line):
+        with self.lines.held(line), pinged(socket):
             self._order.append(line)
             if len(self._order) > MOST_SOCKETS:
                 await self._end(self._order[0], 805)

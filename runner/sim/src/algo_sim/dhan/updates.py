@@ -8,11 +8,11 @@ from aiohttp import WSMsgType, web
 
 from algo_sim.dhan import rows
 from algo_sim.dhan.front import Front
+from algo_sim.dhan.pings import pinged
 from algo_sim.dhan.sessions import same
 from algo_sim.orders import Event
 from algo_sim.sockets import Line, Lines
 
-PING_SECONDS: Final = 10.0
 LOGIN_SECONDS: Final = 10.0
 LOGGED_IN: Final = "GET /order-updates (logged in)"
 """Counted among the requests: nothing on the wire tells a client."""
@@ -30,13 +30,13 @@ class Updates:
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """One client, until it goes. Nothing says that the log-in was good; a bad one ends it."""
-        socket = web.WebSocketResponse(heartbeat=PING_SECONDS, compress=False)
+        socket = web.WebSocketResponse(compress=False)
         _ = await socket.prepare(request)
         line = Line(socket, request.transport)
         if not await self._logs_in(socket):
             await line.close()
             return socket
-        with self.lines.held(line):
+        with self.lines.held(line), pinged(socket):
             self._front.desk.requests[LOGGED_IN] += 1
             async for _ in socket:
                 pass
