@@ -119,7 +119,8 @@ def _watch(pid: int, port: int, sender: "Sender", redis: RedisProcess) -> Done:
     wall = time.monotonic() - began
     sender.stop()
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as page:
-        found = re.search(r"^algo_feed_dropped_ticks_total (\d+)", page.read().decode(), re.MULTILINE)
+        text = page.read().decode()
+    found = re.search(r"^algo_feed_dropped_ticks_total (\d+)", text, re.MULTILINE)
     assert found is not None
     return Done(ticks, int(found[1]), cpu, wall, 0.0, _memory(pid))
 

@@ -158,6 +158,12 @@ class Feed:
             while await self.count(name) < wanted:  # noqa: ASYNC110 - as above
                 await asyncio.sleep(0.02)
 
+    async def until_ready(self) -> None:
+        """Waits until /readyz says yes."""
+        async with asyncio.timeout(UNTIL_SECONDS):
+            while (await self.page("/readyz"))[0] != 200:  # noqa: ASYNC110 - as above
+                await asyncio.sleep(0.02)
+
     def write_session(self, session: BrokerSession) -> None:
         """Puts a new session where the kubelet would."""
         path = self.folder / "session.json.new"

@@ -1,9 +1,11 @@
 """A whole gateway against the simulated Zerodha: the account's one reader, and its session."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from algo_contract.broker_session import BrokerSession
 from feed_gateway import ACCOUNT, YESBANK, Feed, feed_gateway, zerodha_session
 from redis_server import RedisProcess
 from sim_server import Simulator, simulator
@@ -150,6 +152,26 @@ async def test_session__expired__waits_for_another_without_hammering(
         await feed.until(lambda: feed.ticks()[-1]["t"] == feed.clock_us())
 
 
+async def test_session__dead_from_the_start__not_ready_until_a_good_one(
+    tmp_path: Path, redis: RedisProcess
+) -> None:
+    async def dead(sim: Simulator) -> BrokerSession:
+        return replace(await zerodha_session(sim), access_token="dead")
+
+    async with simulator() as sim, feed_gateway(tmp_path, sim, redis, session=dead) as feed:
+        await feed.until_count("reconnects_total", 1)
+        await feed.until_count("book_failures_total", 1)
+        asked = sum((await sim.requests("zerodha")).values())
+        assert (await feed.page("/readyz"))[0] == 503
+        assert feed.heartbeat_us() == 0
+
+        feed.write_session(await zerodha_session(sim))
+        await feed.want(YESBANK)
+        await feed.until(feed.books)
+        await feed.until_ready()
+    assert asked <= 5, "one attempt of each kind: socket, book, master; two steps of our log-ins"
+
+
 async def test_pages__before_and_after_the_session(tmp_path: Path, redis: RedisProcess) -> None:
     async with simulator() as sim, feed_gateway(tmp_path, sim, redis) as feed:
         session = (feed.folder / "session.json").read_text()
@@ -157,7 +179,7 @@ async def test_pages__before_and_after_the_session(tmp_path: Path, redis: RedisP
         await feed.until(feed.books)
         await feed.until_count("book_reads_total", 1)
 
-        assert (await feed.page("/readyz"))[0] == 200
+        await feed.until_ready()
         assert (await feed.page("/nowhere"))[0] == 404
         status, body = await feed.page("/metrics")
         assert status == 200
