@@ -11,7 +11,7 @@ from algo_sim.floor import Floor, Key
 from algo_sim.listing import Listing
 from algo_sim.orders import Ask, Cause, Event, Fill, Order, Origin
 from algo_sim.positions import Position
-from algo_sim.rules import Hours, Objection, objection
+from algo_sim.rules import Hours, Objection, crossed, objection
 
 MODIFICATIONS: Final = 25
 """Of one order; Zerodha and Dhan both document this number."""
@@ -49,6 +49,10 @@ class Book:
         """Empty; `events` collects what happens until somebody takes it."""
         self.name: Final = settings.name
         self.cash = settings.cash
+        self.refuses_crossed_stops = False
+        """Whether its broker takes no stop that the last price has passed already; else such a stop
+        waits for the next trade."""
+
         self.hours = hours
         self.orders: Final[dict[str, Order]] = {}
         self.history: Final[dict[str, list[tuple[Cause, Order]]]] = {}
@@ -72,6 +76,9 @@ class Book:
                 prices=self._floor.prices_of(listing),
                 hours=self.hours,
                 now_us=self._floor.now_us,
+            )
+            or (
+                crossed(ask, self._floor.prices_of(listing)) if self.refuses_crossed_stops else None
             )
             or self._without_holding(ask, instead_of)
             or self._without_funds(ask, listing, instead_of)

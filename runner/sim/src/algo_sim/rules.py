@@ -62,6 +62,19 @@ def objection(
     )
 
 
+def crossed(ask: Ask, prices: Prices) -> Objection | None:
+    """What is wrong with a stop whose trigger the last price has reached already."""
+    if not ask.is_stop:
+        return None
+    if ask.side == "SELL" and ask.trigger_price >= prices.last:
+        side = "Trigger price for stoploss sell orders should be lower"
+    elif ask.side == "BUY" and ask.trigger_price <= prices.last:
+        side = "Trigger price for stoploss buy orders should be higher"
+    else:
+        return None
+    return Objection("trigger", f"{side} than the last traded price.")
+
+
 def _wrong_terms(ask: Ask) -> Objection | None:
     if ask.quantity <= 0:
         return Objection("input", "Invalid quantity.")
@@ -116,8 +129,9 @@ def _outside_hours(ask: Ask, listing: Listing, hours: Hours, now_us: int) -> Obj
 
 def _outside_the_band(ask: Ask, listing: Listing, prices: Prices) -> Objection | None:
     lower, upper = band(listing, prices)
-    for price in (ask.price, ask.trigger_price):
-        if price and not lower <= price <= upper:
-            limits = f"{rupee_text(lower)} to {rupee_text(upper)}".replace("₹", "")
-            return Objection("band", f"The price is outside the circuit limits of {limits}.")
+    limits = f"{rupee_text(lower)} to {rupee_text(upper)}".replace("₹", "")
+    if ask.trigger_price and not lower <= ask.trigger_price <= upper:
+        return Objection("trigger", f"Trigger price is outside the circuit limits of {limits}.")
+    if ask.price and not lower <= ask.price <= upper:
+        return Objection("band", f"The price is outside the circuit limits of {limits}.")
     return None

@@ -20,7 +20,8 @@ class Kite:
     """Implements `dialect.Dialect`."""
 
     def __init__(self, desk: Desk, account: dict[str, Any]) -> None:
-        """Nobody is logged in."""
+        """Nobody is logged in. Kite refuses stops that the last price has passed."""
+        desk.book.refuses_crossed_stops = True
         self._tokens: Final = Tokens(account["api_key"], account["api_secret"])
         if account.get("access_token"):
             self._tokens.grant(account["access_token"])
