@@ -200,11 +200,23 @@ async def test_tokens__that_are_no_text__refused(dhan: Dhan) -> None:
 async def test_renewal__voids_the_old_token(dhan: Dhan) -> None:
     old = dhan.token
     _, answer = await dhan("GET", "/v2/RenewToken")
+    assert answer["token"] == answer["accessToken"] != old
     assert await dhan.refused("GET", "/orders") == (401, "DH-901")
     dhan.token = answer["accessToken"]
     assert await dhan.get("/orders") == []
     dhan.token = old
     assert await dhan.refused("GET", "/RenewToken") == (401, "DH-901")
+
+
+async def test_renewal__of_a_token_not_made_on_the_web_page__refused(
+    start: Any, tmp_path: Path
+) -> None:
+    account = tmp_path / "account.json"
+    account.write_text(json.dumps({"dhan": {"renewal": False}}))
+    dhan = Dhan(await start("--broker", "dhan", "--account", str(account)))
+    await dhan.log_in()
+    assert await dhan.refused("GET", "/RenewToken") == (400, "DH-905")
+    assert await dhan.get("/orders") == []
 
 
 async def test_tokens_expired_on_command__a_new_log_in_helps(dhan: Dhan) -> None:

@@ -15,7 +15,9 @@ class Login:
     """The routes of the auth host and those around the session."""
 
     def __init__(self, front: Front, account: dict[str, Any]) -> None:
-        """`account`: client_id, pin and totp_seed."""
+        """`account`: client_id, pin and totp_seed; with `renewal` false the broker renews only
+        tokens made on its web page, as users report it.
+        """
         self._front = front
         self._desk = front.desk
         self._sessions = front.sessions
@@ -50,10 +52,14 @@ class Login:
         return self._session(self._sessions.issue())
 
     def _renew(self, call: Call) -> Any:
+        """Under both names that are seen for the new token."""
         headers = call.request.headers
         if headers.get("dhanClientId", "") != self._account["client_id"]:
             raise Refused(errors.AUTHENTICATION, "Client ID does not belong to the access token")
-        return self._session(self._sessions.renew(headers["access-token"]))
+        if not self._account.get("renewal", True):
+            raise Refused(errors.INPUT, "Only tokens generated on Dhan Web can be renewed")
+        session = self._session(self._sessions.renew(headers["access-token"]))
+        return {**session, "token": session["accessToken"]}
 
     def _session(self, issued: tuple[str, float]) -> dict[str, Any]:
         token, ends = issued
