@@ -24,6 +24,7 @@ from algo_contract.envelope.layout import (
 )
 from algo_contract.envelope.open import open_envelope, rewrap
 from algo_contract.envelope.seal import seal
+from algo_contract.envelope.wrapping import wrapping_key
 from algo_contract.v1alpha1 import BrokerAccountSpec
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -97,6 +98,46 @@ def test_open__cut_or_longer__refused(cut, more):
 def test_open__anything_else__refused(text):
     with pytest.raises(EnvelopeRefused):
         open_envelope(text, KEYS, HERE)
+
+
+@pytest.mark.parametrize("size", [40, 41, 42])
+def test_open__the_same_bytes_written_another_way__refused(size):
+    sealed = seal(bytes(size), KEYS.current.public, HERE)
+    spare = [sealed[:-1] + chr(ord(sealed[-1]) + 1)] if len(sealed) % 4 else []
+    pad = "=" * (-len(sealed) % 4)
+
+    for text in (*spare, sealed + "\n", sealed + "!", sealed + pad + "=", "\n" + sealed):
+        with pytest.raises(EnvelopeRefused):
+            open_envelope(text, KEYS, HERE)
+    while "-" not in sealed:
+        sealed = seal(bytes(size), KEYS.current.public, HERE)
+    with pytest.raises(EnvelopeRefused):
+        open_envelope(sealed.replace("-", "+"), KEYS, HERE)
+
+
+def test_open__ephemeral_key_of_small_order__refused():
+    with pytest.raises(EnvelopeRefused):
+        open_envelope(text_of(RAW[:5] + bytes(32) + RAW[37:]), KEYS, HERE)
+
+
+def test_open__longer_than_the_schema_allows__refused(monkeypatch):
+    monkeypatch.setattr("algo_contract.envelope.seal.RECORD_LIMIT", RECORD_LIMIT + 1)
+    sealed = seal(bytes(RECORD_LIMIT + 1), KEYS.current.public, HERE)
+
+    with pytest.raises(EnvelopeRefused):
+        open_envelope(sealed, KEYS, HERE)
+
+
+def test_wrapping_key__each_public_key__goes_into_it():
+    own, other = KEYS.current.secret, keys_of(NEW).current.public.raw
+
+    made = {
+        wrapping_key(own, other, ephemeral=ephemeral, recipient=recipient)
+        for ephemeral in (bytes(32), other)
+        for recipient in (bytes(32), other)
+    }
+
+    assert len(made) == 4
 
 
 NAME = st.text(max_size=40)
