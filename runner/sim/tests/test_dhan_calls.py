@@ -197,6 +197,13 @@ async def test_tokens__that_are_no_text__refused(dhan: Dhan) -> None:
     assert await dhan.refused("GET", "/orders") == (401, "DH-901")
 
 
+async def test_a_token_of_the_account_file__good_from_the_start(start: Any, tmp_path: Path) -> None:
+    account = tmp_path / "account.json"
+    account.write_text(json.dumps({"dhan": {"access_token": "given"}}))
+    dhan = Dhan(await start("--broker", "dhan", "--account", str(account)), token="given")
+    assert await dhan.get("/orders") == []
+
+
 async def test_renewal__voids_the_old_token(dhan: Dhan) -> None:
     old = dhan.token
     _, answer = await dhan("GET", "/v2/RenewToken")

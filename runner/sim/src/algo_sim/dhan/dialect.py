@@ -24,8 +24,12 @@ class DhanDialect:
     """Implements `dialect.Dialect`."""
 
     def __init__(self, desk: Desk, account: dict[str, Any]) -> None:
-        """`account`: client_id, pin, totp_seed, and what `Orders` takes."""
+        """`account`: client_id, and what `Login` and `Orders` take; an `access_token` is a session
+        that is good from the start.
+        """
         self._sessions = Sessions(account["client_id"], clock=time.time)
+        if account.get("access_token"):
+            self._sessions.grant(account["access_token"])
         front = Front(desk, self._sessions)
         self._feed = Feed(front)
         self._updates = Updates(front)
