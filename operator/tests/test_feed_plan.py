@@ -146,6 +146,13 @@ def test_feed__pod_of_somebody_else__is_not_touched():
     assert kinds(feed(pod=a_pod(ours=False))) == []
 
 
+def test_feed__left_by_an_account_that_is_gone__makes_room():
+    old = running(pod=a_pod(ours=False), left_over=True)
+
+    assert kinds(old) == ["DeleteFeed"]
+    assert kinds(running(pod=a_pod(ours=False, leaving=True), left_over=True)) == []
+
+
 @given(
     st.builds(
         feed,

@@ -65,6 +65,12 @@ async def until_file(world, tenant: str, secret: str, name: str, what) -> str:
     return base64.b64decode(body["data"][name]).decode()
 
 
+async def until_redis(world, ask, what, seconds: float = 15) -> None:
+    async with asyncio.timeout(seconds):
+        while not what(await ask(world.redis)):  # noqa: ASYNC110 - Redis tells nobody
+            await asyncio.sleep(0.05)
+
+
 async def running(world, keys, tenant: str, name: str = "m1", **spec) -> dict:
     """A live strategy whose account is logged in, whose feed tells all, and whose runner works."""
     await world.strategy(tenant, name, **LIVE | spec)
@@ -101,8 +107,8 @@ async def test_live__logged_in__gets_a_feed_and_then_a_runner_with_the_session(w
     )
     assert read_session(await file(world, live, "mine-feed", "session.json")).access_token == TOKEN
     await world.until(STRATEGIES, live, "m1", lambda b: reason(b) == "WaitingForFeed")
-    await asyncio.sleep(1.5)
-    assert await world.redis.smembers(redis_keys.feed_instruments(own)) == {"NSE:RELIANCE"}
+    wanted = redis_keys.feed_instruments(own)
+    await until_redis(world, lambda redis: redis.smembers(wanted), lambda s: s == {"NSE:RELIANCE"})
 
     await feed_tells(world, body)
     await world.feed_day(own, f"{DAY}T09:00:00")
@@ -322,6 +328,24 @@ async def test_feed__new_image__replaces_it_while_flat(world, keys, live):
         PODS, live, "mine-feed", lambda b: b["metadata"]["uid"] != old["metadata"]["uid"]
     )
     assert pod["spec"]["containers"][0]["image"] == "runner:2"
+
+
+async def test_feed__redis_lost_its_users__is_let_in_again(world, keys, live):
+    await running(world, keys, live)
+    own = account_id((await account(world, live))["metadata"]["uid"])
+    password = read_redis(await file(world, live, "mine-feed", "redis.json"))[1].password
+    await asyncio.sleep(1.2)  # users are saved once a second
+
+    world.redis_server.stop()
+    (world.redis_server.folder / "users.acl").write_text("user default on nopass ~* &* +@all\n")
+    world.redis_server.start()
+
+    await until_redis(
+        world, lambda redis: redis.execute_command("ACL", "USERS"), lambda users: own in users
+    )
+    feed = Redis(port=world.redis_server.port, username=own, password=password, protocol=2)
+    assert await feed.ping()
+    await feed.aclose()
 
 
 async def test_feed__account_gone__leaves_nothing(world, keys, live):

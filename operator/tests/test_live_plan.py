@@ -240,6 +240,42 @@ def test_live__account_that_cannot_trade__is_refused_in_words(account, expected)
 
     assert ready(observed)[0] == expected
     assert "CreatePod" not in kinds(observed)
+    if expected != "FeedNotOwn":
+        assert condition(observed, "CredentialsReady")[0] == "AccountNotReady"
+        assert condition(observed, "EgressReady")[0] == "AccountNotReady"
+
+
+@pytest.mark.parametrize(
+    ("protection", "expected"), [("resting", "RestingStop"), ("runner", "SessionEnded")]
+)
+def test_live__session_dead_in_position__says_what_still_guards(protection, expected):
+    held = dataclasses.replace(
+        settle(live()),
+        runner=runner(protection=protection),
+        wall_us=at("11:00:00"),
+        session=open_session(until=at("10:59:00")),
+    )
+
+    reason, sentence = condition(held, "Protected")
+
+    assert reason == expected
+    assert "Log in again" in sentence
+    told = [step.reason for step in plan(held, SETTINGS).actions if isinstance(step, act.Tell)]
+    assert "SessionExpired" in told
+
+
+def test_live__quantity_raised_above_freeze_before_the_entry__the_runner_goes():
+    begun = dataclasses.replace(
+        settle(live()), runner=runner(execution="WAITING", position=0, protection="none")
+    )
+    small = dataclasses.replace(SHARE, freeze_quantity=9)
+    changed = dataclasses.replace(
+        begun, feed=dataclasses.replace(begun.feed, instrument=small), wall_us=at("09:18:00")
+    )
+
+    assert "DeletePod" in kinds(changed)
+    held = dataclasses.replace(changed, runner=runner())
+    assert "DeletePod" not in kinds(held)
 
 
 def rival(**fields) -> Rival:

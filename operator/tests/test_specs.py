@@ -380,6 +380,28 @@ def test_a_port_may_be_listed_with_its_host():
     assert problem("http://sim.example:99999") != ""
 
 
+@pytest.mark.parametrize(
+    ("proxy", "fits"),
+    [
+        ("http://user:pass@proxy.example.com:3128", True),
+        ("http://10.1.2.3:3128", True),
+        ("http://203.0.113.7", True),
+        ("http://169.254.169.254", False),
+        ("http://127.0.0.1:8080", False),
+        ("http://[::1]:8080", False),
+        ("http://redis-state.algo-system.svc:6379", False),
+        ("http://kubernetes", False),
+        ("http://proxy.example.com:99999", False),
+        ("http://sim.example", True),
+    ],
+)
+def test_a_proxy_inside_the_cluster_must_be_listed(proxy, fits):
+    problem = account(broker="dhan", egressProxy=proxy).problem
+
+    assert (problem == "") is fits
+    assert "pass" not in problem
+
+
 def test_only_listed_hosts_may_be_named():
     assert account(baseUrl="https://sim.example/api").problem == ""
     assert "evil.example" in account(baseUrl="https://evil.example").problem

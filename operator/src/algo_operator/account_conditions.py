@@ -2,7 +2,13 @@
 
 from typing import Any
 
-from algo_operator.broker_conditions import PAPER_CREDENTIALS, PAPER_EGRESS, credentials, egress
+from algo_operator.broker_conditions import (
+    NOT_JUDGED,
+    PAPER_CREDENTIALS,
+    PAPER_EGRESS,
+    credentials,
+    egress,
+)
 from algo_operator.conditions import FEED_SILENT_US
 from algo_operator.model.facts import Account
 from algo_operator.model.feeds import FeedSeen
@@ -74,7 +80,7 @@ def _ready(account: Account, session: Verdict, *, deleting: bool) -> Verdict:
 def _paper_only(account: Account, verdict: Verdict) -> Verdict:
     if not account.problem:
         return verdict
-    return Verdict("Unknown", "InvalidSpec", "Not judged before the account's spec is right.")
+    return NOT_JUDGED
 
 
 def _feed_healthy(feed: FeedSeen, heartbeat_us: int | None) -> Verdict:

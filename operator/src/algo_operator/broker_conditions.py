@@ -9,7 +9,15 @@ from algo_operator.model.facts import Account, SessionFacts
 from algo_operator.verdict import Verdict
 
 PAPER_CREDENTIALS: Final = Verdict("True", "NotNeeded", "Paper trading needs no broker session.")
+NOT_JUDGED: Final = Verdict(
+    "Unknown", "AccountNotReady", "Not judged before the account can be used: see Ready."
+)
 PAPER_EGRESS: Final = Verdict("True", "NotNeeded", "Paper trading sends nothing to a broker.")
+
+
+def has_session(session: SessionFacts, *, now_us: int) -> bool:
+    """Whether there is a session that the broker still takes."""
+    return session.state == "open" and session.expires_us > now_us
 
 
 def credentials(account: Account, session: SessionFacts, *, now_us: int) -> Verdict:

@@ -3,14 +3,17 @@
 from typing import Any, Final
 
 from algo_contract import names, redis_keys
+from algo_contract.assignment import Protection
 from algo_contract.sessions import ist_datetime
 from algo_contract.states import sentence
 
 from algo_operator.broker_conditions import (
+    NOT_JUDGED,
     PAPER_CREDENTIALS,
     PAPER_EGRESS,
     credentials,
     egress,
+    has_session,
 )
 from algo_operator.model.entry import ends_early
 from algo_operator.model.facts import STATE, Observed
@@ -189,8 +192,10 @@ def _idle(seen: Observed, day: Day) -> Verdict:
 
 
 def _credentials(seen: Observed, day: Day) -> Verdict:
-    if not seen.live or seen.account is None:
+    if not seen.live:
         return PAPER_CREDENTIALS
+    if seen.account is None or not seen.account.is_live or seen.account.problem:
+        return NOT_JUDGED
     verdict = credentials(seen.account, seen.session, now_us=seen.wall_us)
     session = day.session
     if verdict.status == "True" and session is not None and ends_early(seen, session):
@@ -199,8 +204,10 @@ def _credentials(seen: Observed, day: Day) -> Verdict:
 
 
 def _egress(seen: Observed) -> Verdict:
-    if not seen.live or seen.account is None:
+    if not seen.live:
         return PAPER_EGRESS
+    if seen.account is None or not seen.account.is_live or seen.account.problem:
+        return NOT_JUDGED
     return egress(seen.account)
 
 
@@ -231,6 +238,9 @@ def _protected(seen: Observed) -> Verdict:
         return Verdict("True", "NoPosition", "There is no position to protect.")
     if seen.runner is None:
         return Verdict("Unknown", "StateUnknown", "The runner's state cannot be read.")
+    ended = seen.session.state == "open" and not has_session(seen.session, now_us=seen.wall_us)
+    if seen.live and ended:
+        return _without_session(seen.runner.protection)
     match seen.runner.protection:
         case "resting":
             return Verdict("True", "RestingStop", "A stop-loss order rests at the broker.")
@@ -246,3 +256,20 @@ def _protected(seen: Observed) -> Verdict:
             return Verdict("True", "NoPosition", "Nothing is held yet: an order is on its way.")
         case "none":
             return Verdict("False", "Unprotected", "Shares are held and nothing guards them now.")
+
+
+def _without_session(protection: Protection) -> Verdict:
+    """In position, and the broker takes no order of ours."""
+    if protection == "resting":
+        return Verdict(
+            "True",
+            "RestingStop",
+            "A stop-loss order rests at the broker, but the session has ended: it can neither be "
+            "changed nor another order sent. Log in again.",
+        )
+    return Verdict(
+        "False",
+        "SessionEnded",
+        "The session at the broker has ended, so nothing can be sold. Log in again at once, or "
+        "sell by hand at the broker.",
+    )

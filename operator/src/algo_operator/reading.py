@@ -1,5 +1,6 @@
 """From a resource's JSON to facts; what cannot be read becomes a sentence, never an exception."""
 
+import ipaddress
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
@@ -71,7 +72,9 @@ def read_account(body: Json, allowed_hosts: frozenset[str]) -> Account:
         broker=spec.broker,
         clock=spec.clock,
         feed=_feed(spec, own),
-        problem=_url_problem(spec, allowed_hosts) or _broker_problem(spec),
+        problem=_url_problem(spec, allowed_hosts)
+        or _proxy_problem(spec, allowed_hosts)
+        or _broker_problem(spec),
         base_url=spec.baseUrl,
         feed_url=spec.feedUrl,
         egress_proxy=spec.egressProxy,
@@ -104,21 +107,57 @@ def _url_problem(spec: BrokerAccountSpec, allowed: frozenset[str]) -> str:
     for field, url in (("baseUrl", spec.baseUrl), ("feedUrl", spec.feedUrl)):
         if url is not None and not _is_allowed(url, allowed):
             return (
-                f"{field} names the host {urlsplit(url).hostname}, which the platform does not "
+                f"{field} names the host {_host(url)}, which the platform does not "
                 "allow. An administrator may add it to broker_url_allowlist."
             )
     return ""
 
 
-def _is_allowed(url: str, allowed: frozenset[str]) -> bool:
-    """Whether the host, or the host with this port, is on the list."""
+def _proxy_problem(spec: BrokerAccountSpec, allowed: frozenset[str]) -> str:
+    """A proxy is the account's own, anywhere outside; what is inside the cluster is the platform's
+    to allow, and an address at which a machine answers for itself is none.
+    """
+    url = spec.egressProxy
+    if url is None or _is_allowed(url, allowed):
+        return ""
+    host = _host(url)
+    if host and not _is_inside(host):
+        return ""
+    return (
+        f"egressProxy names the host {host}, which is inside the cluster or no address at all. An "
+        "administrator may add it to broker_url_allowlist."
+    )
+
+
+def _is_inside(host: str) -> bool:
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return "." not in host or host.endswith((".svc", ".cluster.local", ".internal"))
+    return (
+        address.is_loopback
+        or address.is_link_local
+        or address.is_unspecified
+        or address.is_multicast
+    )
+
+
+def _host(url: str) -> str:
+    """The host in a URL; nothing in one that names none, or a port that cannot be."""
     try:
         parts = urlsplit(url)
-        host, port = parts.hostname, parts.port
+        return (parts.hostname or "") if parts.port != 0 else ""
     except ValueError:
+        return ""
+
+
+def _is_allowed(url: str, allowed: frozenset[str]) -> bool:
+    """Whether the host, or the host with this port, is on the list."""
+    host = _host(url)
+    if not host:
         return False
-    port = port or _PORTS[parts.scheme]
-    return host is not None and bool({host, f"{host}:{port}"} & allowed)
+    parts = urlsplit(url)
+    return bool({host, f"{host}:{parts.port or _PORTS[parts.scheme]}"} & allowed)
 
 
 def _desired(spec: dict[str, Any]) -> Literal["Active", "Paused", "Stopped"]:

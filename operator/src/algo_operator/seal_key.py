@@ -13,7 +13,6 @@ from algo_operator.kube.resources import CONFIG_MAPS
 log: Any = structlog.get_logger(__name__)
 
 _LOOK_SECONDS: Final = 30.0
-_RETRY_SECONDS: Final = 2.0
 
 
 async def keep_published(context: Context) -> Never:
@@ -31,7 +30,7 @@ async def keep_published(context: Context) -> Never:
             if str(error) != complaint:
                 log.warning("seal_key_not_published", error=str(error))
             complaint = str(error)
-        await asyncio.sleep(_LOOK_SECONDS if text == published else _RETRY_SECONDS)
+        await asyncio.sleep(_LOOK_SECONDS)
 
 
 async def publish(context: Context, text: str) -> None:

@@ -10,7 +10,18 @@ from algo_operator.model.actions import Tell
 from algo_operator.model.facts import Observed
 
 _QUIET: Final = frozenset({"PodPending", "Deleting", "WaitingForFeed", "NotToday"})
-_WARNINGS: Final = frozenset({"Unprotected", "RunnerSilent", "FeedSilent", "SymbolUnknown"})
+_WARNINGS: Final = frozenset(
+    {
+        "Unprotected",
+        "RunnerSilent",
+        "FeedSilent",
+        "SymbolUnknown",
+        "SessionExpired",
+        "SessionEndsEarly",
+        "SessionEnded",
+        "AddressDiffers",
+    }
+)
 
 
 def stories(current: dict[str, Any], fields: dict[str, Any], seen: Observed) -> list[Tell]:

@@ -13,6 +13,8 @@ from algo_operator.errors import OperatorError, RedisBusy
 from algo_operator.mirror.feeds import poll_feeds, sync_names, sync_wants
 from algo_operator.mirror.states import poll_events, poll_live, poll_states
 from algo_operator.redis_links import redis_errors
+from algo_operator.specs.naming import is_feed
+from algo_operator.wakers import pod_key
 from algo_operator.work_queue import Priority
 
 log: Any = structlog.get_logger(__name__)
@@ -101,6 +103,9 @@ async def _restarts(context: Context) -> None:
 
 
 def _wake_all(context: Context) -> None:
-    """Look at everything that has a runner, or had one that must be accounted for."""
+    """Look at everything that has a runner, or had one that must be accounted for, and at feeds."""
     for one in list(context.live.followed.values()):
         context.queue.add(one.key, priority=Priority.STATE)
+    for pod in context.pods.values():
+        if is_feed(pod):
+            context.queue.add(pod_key(context, pod), priority=Priority.STATE)

@@ -45,6 +45,9 @@ class FeedSeen:
     settings_mark: str
     """Of the pod: what it has read once."""
 
+    left_over: bool = False
+    """The pod is a feed of another account that had this name."""
+
     secret: FeedSecret | None
     acl_current: bool
     replaced: int = 0

@@ -17,9 +17,11 @@ class Problem:
 
     reason: str
     sentence: str
-    passing: bool = False
-    """It may end by itself or is a matter of this day: a runner that is there goes on by its last
-    good assignment, and its feed is kept."""
+    keeps_feed: bool = False
+    """What the feed tells may end it, or it will end soon: the feed is kept."""
+
+    keeps_runner: bool = False
+    """It comes and goes by itself: a runner that is there goes on by its last good assignment."""
 
 
 def problem_of(seen: Observed, day: Day) -> Problem | None:
@@ -97,6 +99,7 @@ def _rival_problem(seen: Observed, day: Day) -> Problem | None:
         f"The strategy {first.name} trades {spec.exchange}:{spec.symbol} ({spec.product}) on the "
         f"account {seen.wish.account} now, and a broker keeps one position for both. Wait until it "
         "is done, or make a new strategy on another account.",
+        keeps_feed=True,
     )
 
 
@@ -120,14 +123,15 @@ def _share_problem(seen: Observed, day: Day) -> Problem | None:
             "InstrumentUnknown",
             f"{seen.feed.broker} has no share {share} in its list of instruments. Check symbol and "
             "exchange, and make a new strategy with the right ones.",
-            passing=True,
+            keeps_feed=True,
+            keeps_runner=True,
         )
     if facts is not None and facts.freeze_quantity and spec.quantity > facts.freeze_quantity:
         return Problem(
             "QuantityAboveFreeze",
             f"quantity {spec.quantity} is above the most that the exchange takes in one order of "
             f"{share}, {facts.freeze_quantity} (its freeze quantity). Lower the quantity.",
-            passing=True,
+            keeps_feed=True,
         )
     if facts is None and day.due:
         return Problem(
@@ -135,7 +139,8 @@ def _share_problem(seen: Observed, day: Day) -> Problem | None:
             f"The price feed ({seen.feed_id}) has not told the steps in which {share} moves yet. "
             "Its conditions FeedHealthy and CredentialsReady on the BrokerAccount say why; nothing "
             "is bought before.",
-            passing=True,
+            keeps_feed=True,
+            keeps_runner=True,
         )
     return None
 
@@ -146,4 +151,4 @@ def _session_problem(seen: Observed, day: Day) -> Problem | None:
     verdict = credentials(seen.account, seen.session, now_us=seen.wall_us)
     if verdict.status == "True":
         return None
-    return Problem(verdict.reason, verdict.message, passing=True)
+    return Problem(verdict.reason, verdict.message, keeps_feed=True, keeps_runner=True)

@@ -9,7 +9,7 @@ from algo_contract import names
 
 from algo_operator import metrics
 from algo_operator.context import Context
-from algo_operator.errors import Rejected
+from algo_operator.errors import Conflict
 from algo_operator.events import Subject, tell
 from algo_operator.kube.fields import annotations, labels, section
 from algo_operator.kube.resources import ACCOUNTS, PODS, SECRETS, Json
@@ -73,6 +73,7 @@ async def observe_feed(
         in_position=_in_position(context, account),
         pod=pod,
         settings_mark=mark,
+        left_over=_is_left_over(context, key, account),
         secret=secret,
         acl_current=_acl_current(context, account, secret),
         replaced=context.live.replaced_lately(key, context.clock.monotonic()),
@@ -135,6 +136,15 @@ async def _pod(context: Context, key: Key, account: Account) -> tuple[PodFacts |
     return read_feed_pod(body, account.id, node_lost=lost), mark
 
 
+def _is_left_over(context: Context, key: Key, account: Account) -> bool:
+    """Whether the pod of its name is a feed of an account that is gone."""
+    body = context.pods.get(Name(key.namespace, feed_name(account.name, account.uid)))
+    if body is None or not is_feed(body):
+        return False
+    owner = labels(body).get(names.ACCOUNT_ID_LABEL, "")
+    return owner != account.id and context.account_of_feed(owner) is None
+
+
 async def _secret(context: Context, key: Key, account: Account) -> FeedSecret | None:
     if not account.is_live:
         return None
@@ -184,7 +194,7 @@ async def _start(work: _Pass) -> None:
             context.pods.put(there)
         else:
             context.live.taken.add(work.key)
-        raise Rejected(f"A pod named {work.child} exists already.")
+        raise Conflict(f"a pod named {work.child} exists already")
     password = secrets.token_urlsafe(32)
     await context.users.revoke(seen.account.id)
     await _grant(work, password)

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from algo_operator.broker_conditions import has_session
 from algo_operator.model import feeds as act
 from algo_operator.model.facts import PodFacts
 from algo_operator.model.feeds import FeedPlan, FeedSeen
@@ -34,15 +35,11 @@ def wants_feed(seen: FeedSeen) -> bool:
     if not _is_usable(seen) or (seen.deleting and not seen.in_position):
         return False
     needed = seen.needed_us is not None and seen.needed_us <= seen.wall_us
-    return needed and (seen.pod is not None or _has_session(seen))
+    return needed and (seen.pod is not None or has_session(seen.session, now_us=seen.wall_us))
 
 
 def _is_usable(seen: FeedSeen) -> bool:
     return seen.account.is_live and not seen.account.problem
-
-
-def _has_session(seen: FeedSeen) -> bool:
-    return seen.session.state == "open" and seen.session.expires_us > seen.wall_us
 
 
 def _steps(seen: FeedSeen, settings: Settings, *, wanted: bool) -> list[act.FeedAction]:
@@ -52,6 +49,8 @@ def _steps(seen: FeedSeen, settings: Settings, *, wanted: bool) -> list[act.Feed
         if wanted:
             return [] if foreign else [act.StartFeed()]
         return [act.CleanFeed()] if secret is not None and not foreign and seen.sure else []
+    if seen.left_over and not pod.leaving:
+        return [act.DeleteFeed(pod.uid, "it is of an account of this name that is gone")]
     if not pod.ours or foreign:
         return []
     if pod.node_lost:

@@ -86,10 +86,10 @@ def _feed(context: Context, account: Account | None, instrument: str) -> FeedFac
     """What is known of the feed, and whose it is."""
     feed = account.feed if account is not None else redis_keys.SHARED_FEED
     facts = context.live.feed_facts(feed, instrument)
-    owner = context.account_of_feed(feed)
-    broker = section(owner, "spec").get("broker") if owner is not None else None
     if account is not None and account.feed == account.id:
-        broker = account.broker
+        return replace(facts, broker=account.broker)
+    owner = context.shared_account()
+    broker = section(owner, "spec").get("broker") if owner is not None else None
     return replace(facts, broker=str(broker or PAPER))
 
 

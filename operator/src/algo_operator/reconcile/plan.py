@@ -105,7 +105,7 @@ def wants_pod(seen: Observed, day: Day, problem: Problem | None) -> bool:
 
 
 def _may_go_on(seen: Observed, problem: Problem, *, winding_down: bool) -> bool:
-    if problem.passing:
+    if problem.keeps_runner:
         return winding_down or seen.pod is not None
     return problem.reason == "InvalidTimes" and winding_down
 

@@ -112,7 +112,7 @@ def remember(context: Context, key: Key, seen: Observed, decided: Plan) -> None:
 
 
 def _is_hindered(decided: Plan) -> bool:
-    return decided.problem is not None and not decided.problem.passing
+    return decided.problem is not None and not decided.problem.keeps_feed
 
 
 def _note_feed(context: Context, key: Key, seen: Observed, decided: Plan) -> None:
