@@ -79,12 +79,14 @@ class World:
                 tick = self._source.next
                 if tick is None:
                     break
+                await self._do_timed(tick[2])
                 await self._show([self._play_one()])
 
     def start(self, speed: float) -> None:
         """Plays on by itself at `speed` times real time; infinite: as fast as it goes."""
         if self._task is None:
             self._task = asyncio.create_task(self._run(speed))
+            self._task.add_done_callback(self._ended)
             self.is_running = True
 
     async def stop(self) -> None:
@@ -93,6 +95,14 @@ class World:
             _ = self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """Says aloud what ended the playing, unless it was the end of the day."""
+        self.is_running = False
+        failure = None if task.cancelled() else task.exception()
+        if failure is not None:
+            context = {"message": "algo-sim stopped playing", "exception": failure}
+            task.get_loop().call_exception_handler(context)
 
     async def show_clock(self) -> None:
         """Sends the last prices again, stamped with the clock: nothing trades, time goes on."""
@@ -127,7 +137,6 @@ class World:
                 if self.played != before or now - last_clock >= _CLOCK_SECONDS:
                     last_clock = now
             await asyncio.sleep(0 if fell_short else _STEP_SECONDS)
-        self.is_running = False
 
     def _is_due(self, time_us: float) -> bool:
         tick = self._source.next
