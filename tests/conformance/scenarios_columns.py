@@ -28,6 +28,9 @@ class Column:
     fired_stop: OrderStatus
     """How a stop looks that fired and did not fill."""
 
+    crossed_stop: str
+    """What becomes of a stop that the last price has passed: `refused`, or it `fires`."""
+
     most_quantity: int
     """The largest last quantity that a packet can tell."""
 
@@ -58,6 +61,7 @@ ZERODHA = Column(
     tells_address=False,
     refused_at_once=frozenset({"funds", "freeze", "tick_size"}),
     fired_stop="OPEN",
+    crossed_stop="refused",
     most_quantity=2**32 - 1,
     pushes_acceptance=False,
     bad_token="handshake",
@@ -73,6 +77,7 @@ DHAN = Column(
     tells_address=True,
     refused_at_once=frozenset({"tick_size", "intraday_closed"}),
     fired_stop="TRIGGER_PENDING",
+    crossed_stop="fires",
     most_quantity=2**16 - 1,
     pushes_acceptance=True,
     bad_token="packet",

@@ -2,6 +2,7 @@
 a column a broker (`scenarios_columns`). After each step our book must tell the exchange's truth.
 """
 
+import contextlib
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -493,6 +494,18 @@ async def test_stop__touched_without_buyers__works_on_and_can_be_made_the_exit(b
     await b.sim.settings(b.column.broker, fill="whole")
     await b.broker.modify(stop, MARKET)
     assert (await b.row(stop)).status == "FILLED"
+
+
+async def test_stop__passed_by_the_price_already__is_refused_or_fires(b):
+    await b.place("BUY", MARKET)
+    stop = b.order("SELL", replace(STOP, trigger_price=9480, price=9300))
+    outcome = "refused"
+    with contextlib.suppress(Rejected):
+        stop, outcome = await b.send(stop), "fires"
+    await b.sim.advance(ticks=1)
+    row = await b.row(stop)
+    assert outcome == b.column.crossed_stop
+    assert (row.status if row else "refused") == {"refused": "refused", "fires": "FILLED"}[outcome]
 
 
 BAD_ORDERS = {

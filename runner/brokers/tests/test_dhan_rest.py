@@ -464,7 +464,7 @@ async def test_login__nobody_there__is_unresolved(http):
 
 
 async def test_renew__alive__is_a_new_token(dhan, http):
-    reply = {"accessToken": "jwt-2", "expiryTime": "2026-11-21 21:20:01"}
+    reply = {"token": "jwt-2", "expiryTime": "2026-11-21 21:20:01"}
     dhan.give("GET /v2/RenewToken", reply)
     login = KIND.login(KIND.endpoints(dhan.url, None))
     session = await login.renew(http, SESSION, now_us=NOW_US)
@@ -473,11 +473,14 @@ async def test_renew__alive__is_a_new_token(dhan, http):
     assert dhan.asked[0][2]["dhanclientid"] == "11"
 
 
-@pytest.mark.parametrize(("status", "code"), [(401, "DH-901"), (400, "DH-905")])
-async def test_renew__too_late__asks_for_a_log_in(dhan, http, status, code):
+RENEWALS = [(401, "DH-901", TokenExpired), (400, "DH-905", Rejected), (500, "DH-908", Unresolved)]
+
+
+@pytest.mark.parametrize(("status", "code", "error"), RENEWALS)
+async def test_renew__too_late_or_not_for_this_token__is_told(dhan, http, status, code, error):
     dhan.give("GET /v2/RenewToken", BAD | {"errorCode": code}, status=status)
     login = KIND.login(KIND.endpoints(dhan.url, None))
-    with pytest.raises(TokenExpired):
+    with pytest.raises(error):
         await login.renew(http, SESSION, now_us=NOW_US)
 
 

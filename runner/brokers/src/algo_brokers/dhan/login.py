@@ -64,12 +64,11 @@ class DhanLogin:
         return _session(reply, client_id=client_id, now_us=now_us)
 
     async def renew(self, http: Http, session: BrokerSession, *, now_us: int) -> BrokerSession:
-        """The session with a token for another 24 hours; the old one may be void from now on."""
+        """The session with a token for another 24 hours; the old one may be void from now on. See
+        `kinds.Login`. Rejected: users report that only tokens made on Dhan's web page are renewed.
+        """
         headers = {"access-token": session.access_token, "dhanClientId": session.client_id}
-        try:
-            reply = await _asked(http, "GET", f"{self._api}/RenewToken", headers)
-        except Rejected as error:
-            raise TokenExpired(str(error)) from None
+        reply = await _asked(http, "GET", f"{self._api}/RenewToken", headers)
         return _session(reply, client_id=session.client_id, now_us=now_us)
 
     async def observed_address(self, http: Http, session: BrokerSession) -> str:
@@ -88,8 +87,9 @@ async def _asked(http: Http, method: str, url: str, headers: dict[str, str]) -> 
 
 
 def _session(reply: Any, *, client_id: str, now_us: int) -> BrokerSession:
-    """The session that a token reply makes."""
-    token = reply.get("accessToken") if isinstance(reply, dict) else None
+    """The session that a token reply makes. A renewed token is seen under either name."""
+    fields: dict[str, Any] = reply if isinstance(reply, dict) else {}
+    token = fields.get("accessToken") or fields.get("token")
     if not isinstance(token, str) or not token:
         raise Unresolved("Dhan answered the log-in without a token")
     return BrokerSession(
@@ -98,7 +98,7 @@ def _session(reply: Any, *, client_id: str, now_us: int) -> BrokerSession:
         api_key="",
         access_token=token,
         issued_us=now_us,
-        expires_us=_expiry_us(reply.get("expiryTime"), now_us=now_us),
+        expires_us=_expiry_us(fields.get("expiryTime"), now_us=now_us),
     )
 
 
