@@ -199,6 +199,7 @@ def order_row(order: Order) -> dict[str, Any]:
         "filled": order.filled,
         "value": order.value,
         "status": order.status,
+        "has_triggered": order.has_triggered,
         "message": order.message,
         "origin": order.origin,
         "modifications": order.modifications,

@@ -42,11 +42,6 @@ class Listing:
         """Exchange and symbol."""
         return self.exchange, self.symbol
 
-    @property
-    def isin(self) -> str:
-        """An identifier that looks like one."""
-        return f"INE{self.token:06d}01{self.token % 10}"
-
 
 class Listings:
     """All shares by name and by number."""
