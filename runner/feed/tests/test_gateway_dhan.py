@@ -8,7 +8,7 @@ from algo_brokers.kinds import kind
 from algo_contract.broker_session import BrokerSession
 from algo_contract.trading_day import seconds_of_day
 from algo_engine.tick_file import read_ticks
-from feed_gateway import YESBANK, feed_gateway
+from feed_gateway import YESBANK, Feed, feed_gateway
 from redis_server import RedisProcess
 from sim_server import TICKS, Simulator, simulator
 
@@ -48,6 +48,10 @@ async def test_ticks__a_recorded_morning__the_files(tmp_path: Path, redis: Redis
         await feed.until(feed.quotes)
 
 
+def told(feed: Feed) -> set[tuple[str, int]]:
+    return {(row.status, row.filled) for row in feed.rows()}
+
+
 async def test_orders__own_socket_closed__book_read_at_once(
     tmp_path: Path, redis: RedisProcess
 ) -> None:
@@ -58,13 +62,12 @@ async def test_orders__own_socket_closed__book_read_at_once(
         await sim.advance("09:20:00")
         await feed.until(lambda: feed.books() and feed.books()[-1]["up"] == "1")
         await sim.trade("dhan", "BUY", 5)
-        await feed.until(lambda: [(row.status, row.filled) for row in feed.rows()][-1:])
-        assert (feed.rows()[-1].status, feed.rows()[-1].filled) == ("FILLED", 5)
+        await feed.until(lambda: ("FILLED", 5) in told(feed))
 
         await sim.fault("dhan", "close_order_socket")
         await feed.until_count("reconnects_total", 1)
         await sim.trade("dhan", "BUY", 7)
-        await feed.until(lambda: feed.rows()[-1].filled == 7)
+        await feed.until(lambda: ("FILLED", 7) in told(feed))
         await feed.until(lambda: feed.books()[-1]["up"] == "1")
 
 

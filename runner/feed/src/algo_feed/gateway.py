@@ -110,7 +110,7 @@ class Gateway:
             figures=figures,
             rhythm=rhythm,
             least_seconds=1 / limits.reads_per_second,
-            socket_is_up=lambda: self._orders_socket.is_up,
+            socket=lambda: self._orders_socket.connection,
             changes=hours.orders_change,
         )
         self._quotes: Final = Quotes(

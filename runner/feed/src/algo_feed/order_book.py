@@ -41,7 +41,7 @@ class OrderBook:
         figures: Figures,
         rhythm: Rhythm,
         least_seconds: float,
-        socket_is_up: Callable[[], bool],
+        socket: Callable[[], int],
         changes: Callable[[], bool],
     ) -> None:
         """Reads nothing yet.
@@ -53,7 +53,7 @@ class OrderBook:
             figures: where to count.
             rhythm: how often to read.
             least_seconds: between two reads, however urgent: the broker's limit.
-            socket_is_up: whether order updates can come.
+            socket: which connection order updates come by just now, counted; 0 for none.
             changes: whether orders can change at this hour.
         """
         self.first_read: Final = asyncio.Event()
@@ -63,7 +63,9 @@ class OrderBook:
         self._figures: Final = figures
         self._rhythm: Final = rhythm
         self._least: Final = least_seconds
-        self._socket_is_up: Final = socket_is_up
+        self._socket: Final = socket
+        self._socket_told = 0
+        """What it was at the newest book that was told."""
         self._changes: Final = changes
         self._told: Final = RowsTold()
         self._pushed: Final = deque[tuple[OrderRow, int]](maxlen=_MOST_PUSHED)
@@ -116,7 +118,7 @@ class OrderBook:
             started.append(time.time_ns() // 1000)
             return await broker.orders()
 
-        is_up = self._socket_is_up()
+        socket = self._socket()
         book = await self._desk.ask(orders)
         if book is None:
             self._figures.book_failures += 1
@@ -124,7 +126,8 @@ class OrderBook:
         self._figures.book_reads += 1
         self.first_read.set()
         read_us = time.time_ns() // 1000
-        is_up = is_up and self._socket_is_up()
+        is_up = 0 < socket == self._socket() == self._socket_told
+        self._socket_told = self._socket()
 
         def entries() -> list[Command]:
             news = self._told.news(book, started_us=started[-1])

@@ -76,6 +76,7 @@ class WebSocket:
         self.is_up = False
         """Connected, and what was wanted then is subscribed."""
 
+        self._connections = 0
         self.opened: Final = asyncio.Event()
         """It was up once."""
 
@@ -86,6 +87,11 @@ class WebSocket:
         self._place: Final = place
         self._silence: Final = Silence(stale_seconds=surroundings.stale_seconds)
         self._refused: BrokerSession | None = None
+
+    @property
+    def connection(self) -> int:
+        """Which connection is up, counted from 1; 0 while none is."""
+        return self._connections if self.is_up else 0
 
     async def keep(self) -> None:
         """Connects, listens and reconnects for ever."""
@@ -135,6 +141,7 @@ class WebSocket:
         ) as connection:
             for frame in wire.hello():
                 await connection.send(frame)
+            self._connections += 1
             log("socket_opened", socket=self.name)
             self._around.listener.connected(self.name)
             yield connection
