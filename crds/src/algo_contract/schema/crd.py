@@ -78,7 +78,7 @@ RESOURCES = (
             Column("Broker", ".spec.broker"),
             Column("Status", ".status.phase"),
             Column("Clock", ".spec.clock"),
-            Column("Token-Expires", ".status.tokenExpiresAt", "date"),
+            Column("Token-Expires", ".status.tokenExpiresAt", "string"),
             Column("Age", ".metadata.creationTimestamp", "date"),
         ),
     ),
