@@ -18,6 +18,7 @@ KNOWN: Final = {
 FREEZE_QUANTITY: Final = 100_000
 """The most shares in one order, unless the settings say otherwise."""
 
+_COUNTRY: Final = "IN"
 _FIRST_FILLER: Final = 30_000
 _NUMBERS: Final = 25_000
 
@@ -41,6 +42,11 @@ class Listing:
     def key(self) -> tuple[str, str]:
         """Exchange and symbol."""
         return self.exchange, self.symbol
+
+    @property
+    def isin(self) -> str:
+        """An identifier that looks like one: country, issuer, a digit that is no check."""
+        return f"{_COUNTRY}E{self.token:06d}01{self.token % 10}"
 
 
 class Listings:
