@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from algo_sim.dhan import LIMITS
 from dhan_client import CLIENT, LIMIT, MARKET, STOP, YESBANK, Dhan
 
 
@@ -243,13 +244,20 @@ async def test_another_address__orders_refused_and_reads_not(dhan: Dhan) -> None
     assert (told["ipMatchStatus"], told["ordersAllowed"]) == ("MISMATCH", False)
 
 
-async def test_orders__more_than_ten_a_second__rate_limited(start: Any, tmp_path: Path) -> None:
+async def test_orders__over_the_limit__refused(start: Any, tmp_path: Path) -> None:
     account = tmp_path / "account.json"
-    account.write_text("{}")
+    account.write_text(json.dumps({"dhan": {"limits": {"orders": {"86400": 1}}}}))
     dhan = Dhan(await start("--broker", "dhan", "--account", str(account)))
     await dhan.log_in()
-    told = {await dhan.refused("DELETE", "/orders/1") for _ in range(30)}
-    assert told == {(400, "DH-906"), (429, "DH-904")}
+    assert await dhan.refused("DELETE", "/orders/1") == (400, "DH-906")
+    assert await dhan.refused("DELETE", "/orders/1") == (429, "DH-904")
+    assert await dhan.get("/orders") == []
+
+
+def test_limits__as_documented_since_21_mar_2026() -> None:
+    assert LIMITS["orders"] == {1: 10, 60: 250, 3600: 1000, 86_400: 7000}
+    assert LIMITS["data"] == {1: 5, 86_400: 100_000}
+    assert (LIMITS["quotes"], LIMITS["other"]) == ({1: 1}, {1: 20})
 
 
 async def test_market_data__errors__numbers_of_their_own(dhan: Dhan) -> None:
