@@ -84,10 +84,10 @@ async def running(world, keys, tenant: str, name: str = "m1", **spec) -> dict:
 async def test_live__logged_in__gets_a_feed_and_then_a_runner_with_the_session(world, keys, live):
     await world.strategy(live, "m1", **LIVE)
     body = await world.until(
-        ACCOUNTS, live, "mine", lambda b: b["status"]["phase"] == "LOGIN_NEEDED"
+        ACCOUNTS, live, "mine", lambda b: reason(b, "FeedHealthy") == "WaitingForSession"
     )
     assert reason(body, "CredentialsReady") == "SessionMissing"
-    assert reason(body, "FeedHealthy") == "WaitingForSession"
+    assert body["status"]["phase"] == "LOGIN_NEEDED"
     await world.idle()
     assert await world.get(PODS, live, "mine-feed") is None
 

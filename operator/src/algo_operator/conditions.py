@@ -181,7 +181,11 @@ def _idle(seen: Observed, day: Day) -> Verdict:
             f"Done for {runner.trading_day}. {sentence(runner.reason)}".strip(),
         )
     if seen.now_us is None:
-        return Verdict("True", "WaitingForFeed", "Waits for the feed's recorded day to begin.")
+        return Verdict(
+            "False" if seen.live else "True",
+            "WaitingForFeed",
+            "Waits for the feed's recorded day to begin.",
+        )
     if day.next_run_us is None:
         if seen.clock == "Feed":
             return Verdict("True", "NotToday", "The strategy does not trade on the feed's day.")
