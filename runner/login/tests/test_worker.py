@@ -277,7 +277,7 @@ async def test_worker__new_login_key__is_published_and_log_ins_re_wrapped(world)
 
         new_key(world.folder / "login", "2027-01-04")
         current = read_keys(world.folder / "login").current.public
-        worker.rounds.add(key_of(body))
+        await worker._publish_once()
         body = await world.until("dhan", lambda b: b["spec"]["sealedLogin"] != old)
 
         moved = body["spec"]["sealedLogin"]

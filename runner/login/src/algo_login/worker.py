@@ -95,6 +95,8 @@ class Worker:
             self.desk.metrics.foreign_keys += 1
             log.error("foreign_login_key_replaced")
         await self.desk.kube.publish_key(LOGIN_PUBLIC, own + "\n")
+        for key in self.accounts.uids:  # to be re-wrapped
+            self.rounds.add(key)
 
     async def _look(self, key: Key) -> float:
         metrics = self.desk.metrics
