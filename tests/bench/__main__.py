@@ -4,7 +4,15 @@ import os
 import sys
 import time
 
-from tests.bench import decode_speed, feed_speed, order_speed, pods, replay_speed, start_up
+from tests.bench import (
+    decode_speed,
+    feed_speed,
+    live_memory,
+    order_speed,
+    pods,
+    replay_speed,
+    start_up,
+)
 from tests.bench.figures import Figure, table, write_page
 
 PARTS = {
@@ -13,6 +21,7 @@ PARTS = {
     "decode": decode_speed.measure,
     "feed": feed_speed.measure,
     "order": order_speed.measure,
+    "live": live_memory.measure,
     "pods": pods.measure,
 }
 

@@ -3,6 +3,7 @@ feed, the runner, Redis. What the trader would see is in the strategy's state an
 """
 
 import asyncio
+import itertools
 import os
 import signal
 import subprocess
@@ -19,7 +20,6 @@ from algo_brokers.http import Http
 from algo_contract import redis_keys
 from algo_contract.assignment import (
     REDIS_FILE,
-    Assignment,
     Live,
     RedisServer,
     TickBand,
@@ -86,7 +86,7 @@ class LiveRig:
         words = [line for line in reply.split("\r\n") if line and line[0] not in "*$"]
         fields = dict[str, str]()
         told: list[tuple[str, str]] = []
-        for name, value in zip(words, words[1:], strict=False):
+        for name, value in itertools.pairwise(words):
             if name in ("reason", "message"):
                 fields[name] = value
             if len(fields) == 2:
@@ -159,14 +159,15 @@ async def live_rig(
     folder: Path, redis: RedisProcess, broker: str, **options: Any
 ) -> AsyncIterator[LiveRig]:
     """A rig whose runner is Ready at 09:00. `live` changes the assignment's Live, `day` the
-    assignment, what is left the strategy.
+    assignment, `sim` are more words for the simulator, `process` makes the runner's process; what
+    is left is the strategy's.
     """
     live, day_fields = options.pop("live", {}), options.pop("day", {})
-    speed = options.pop("speed", "manual")
-    async with simulator(brokers=(broker,), speed=speed) as sim:
+    words, process_of = options.pop("sim", ()), options.pop("process", RunnerProcess)
+    async with simulator(brokers=(broker,), options=words) as sim:
         session = await logged_in(sim, broker)
         feed = FeedProcess(_folder(folder, "feed"))
-        runner = RunnerProcess(_folder(folder, "runner"), redis, a_day())
+        runner = process_of(_folder(folder, "runner"), redis, a_day())
         _write_feed(feed, sim, broker, redis, session)
         feed.start()
         try:
