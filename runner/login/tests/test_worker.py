@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import os
+import time
 from dataclasses import replace
 
 import aiohttp
@@ -444,4 +445,9 @@ async def until(fact, seconds: float = 15) -> None:
 
 async def quiet(worker) -> None:
     """Until nothing is to be looked at now."""
-    await until(worker.rounds.is_quiet)
+    rounds = worker.rounds
+    await until(
+        lambda: (
+            not rounds._running and all(when > time.monotonic() for when in rounds._due.values())
+        )
+    )

@@ -61,10 +61,6 @@ class Rounds:
         self._due.pop(key, None)
         self._failures.pop(key, None)
 
-    def is_quiet(self) -> bool:
-        """Whether no account is looked at or due now."""
-        return not self._running and all(when > time.monotonic() for when in self._due.values())
-
     def close(self) -> None:
         """Begins no further pass; those under way go on to their end."""
         self._closed = True
