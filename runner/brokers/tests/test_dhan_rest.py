@@ -224,22 +224,15 @@ async def test_modify__order_the_book_does_not_show__is_denied(dhan, broker):
     assert not [ask for ask in dhan.asked if ask[0] == "PUT"]
 
 
-async def test_cancel__empty_202__returns_the_row_as_it_is_afterwards(dhan, broker):
-    dhan.give("DELETE /v2/orders/77", b"", status=202)
-    after = {"orderStatus": "CANCELLED", "filledQty": 4, "averageTradedPrice": 92}
-    dhan.give("GET /v2/orders/77", ROW | after)
+@pytest.mark.parametrize("answer", [b"", {"orderId": "77", "orderStatus": "CANCELLED"}])
+async def test_cancel__taken__counts_as_live_until_the_book_tells(dhan, broker, answer):
+    dhan.give("DELETE /v2/orders/77", answer, status=202)
 
-    row = await broker.cancel(order(broker_id="77"))
-
-    assert (row.status, row.filled, row.value) == ("CANCELLED", 4, 36800)
-    assert dhan.asked[0][3] is None
-
-
-async def test_cancel__row_cannot_be_read__counts_as_live(dhan, broker):
-    dhan.give("DELETE /v2/orders/77", {"orderId": "77", "orderStatus": "CANCELLED"})
-    dhan.give("GET /v2/orders/77", {}, status=500)
     row = await broker.cancel(order(broker_id="77", filled=4, value=36800))
-    assert (row.status, row.filled, row.terms) == ("TRIGGER_PENDING", 4, STOP)
+
+    assert (row.status, row.filled, row.value) == ("TRIGGER_PENDING", 4, 36800)
+    assert row.terms == STOP
+    assert [(method, body) for method, _, _, body in dhan.asked] == [("DELETE", None)]
 
 
 async def test_order_by_tag__known__is_its_row(dhan, broker):

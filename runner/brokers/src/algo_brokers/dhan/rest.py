@@ -95,38 +95,17 @@ class DhanBroker:
             raise Rejected(f"Dhan refused to change order {broker_id}")
         if end is not None:
             raise Unresolved(f"order {broker_id} has ended; its book tells how")
-        is_stop = terms.type in ("STOP_LIMIT", "STOP_MARKET")
-        return OrderRow(
-            tag=order.tag,
-            status="TRIGGER_PENDING" if is_stop else "OPEN",
-            terms=terms,
-            filled=order.filled,
-            value=order.value,
-            broker_id=broker_id,
-        )
+        return _live_row(order, terms, broker_id)
 
     async def cancel(self, order: Order) -> OrderRow:
         """Cancels a live order. See `port.Orders`.
 
-        The answer does not tell what had filled by then, so the row is read afterwards; while that
-        fails the order counts as live.
+        The answer does not tell what had filled by then: the order counts as live until book or
+        push tell.
         """
         broker_id = await self._broker_id(order)
         await self._write("DELETE", _path(broker_id), None)
-        try:
-            row = _readable(book_row, _single(await self._read(_path(broker_id))))
-        except BrokerError:
-            row = None
-        if row is not None and row.tag == order.tag:
-            return row
-        return OrderRow(
-            tag=order.tag,
-            status="TRIGGER_PENDING" if order.is_stop else "OPEN",
-            terms=order.terms,
-            filled=order.filled,
-            value=order.value,
-            broker_id=broker_id,
-        )
+        return _live_row(order, order.terms, broker_id)
 
     async def order_by_tag(self, tag: str) -> OrderRow | None:
         """The order with a tag. See `port.Orders`.
@@ -219,6 +198,19 @@ class DhanBroker:
             method, self._root + path, headers=self._headers, body=fields, send_by=send_by
         )
         return read_answer(response, is_write=True)
+
+
+def _live_row(order: Order, terms: Terms, broker_id: str) -> OrderRow:
+    """An order after a request that was taken, with the fills that are known."""
+    is_stop = terms.type in ("STOP_LIMIT", "STOP_MARKET")
+    return OrderRow(
+        tag=order.tag,
+        status="TRIGGER_PENDING" if is_stop else "OPEN",
+        terms=terms,
+        filled=order.filled,
+        value=order.value,
+        broker_id=broker_id,
+    )
 
 
 def _terms_fields(terms: Terms) -> dict[str, Any]:
