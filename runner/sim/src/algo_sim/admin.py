@@ -107,7 +107,7 @@ class Admin:
         wanted = request.query.get("broker")
         for name, desk in self._world.desks.items():
             if wanted in {None, name}:
-                desk.faults.clear()
+                desk.clear_faults()
         return {}
 
     async def _trade(self, request: web.Request) -> Any:

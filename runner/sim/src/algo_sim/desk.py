@@ -124,6 +124,12 @@ class Desk:
         """Whether calls still show an order as received and no more."""
         return self._unvalidated.get(order_id, 0.0) > time.monotonic()
 
+    def clear_faults(self) -> None:
+        """Disarms all faults; what was held late shows at once."""
+        self.faults.clear()
+        self._hidden.clear()
+        self._unvalidated.clear()
+
     def updates(self, events: Sequence[Event]) -> list[Event]:
         """The order updates to push for what happened: some may be lost, doubled, or held back
         behind the next.
