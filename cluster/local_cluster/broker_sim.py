@@ -131,7 +131,7 @@ def sealed(what: str, broker: str, namespace: str, account: str, secret: str) ->
 def _objects(sim: BrokerSim, image: str) -> list[dict[str, Any]]:
     labels = {
         "app.kubernetes.io/part-of": "algo-trading",
-        "app.kubernetes.io/component": "broker-sim",
+        "app.kubernetes.io/component": "sim",
         "app.kubernetes.io/name": sim.name,
     }
     metadata = {"name": sim.name, "namespace": PLATFORM, "labels": labels}
