@@ -29,7 +29,7 @@ from sim_server import Simulator
 
 ACCOUNT = "brk_feed"
 YESBANK = "NSE:YESBANK"
-UNTIL_SECONDS = 15.0
+UNTIL_SECONDS = 30.0
 QUICK = Rhythm(
     book=0.2,
     idle_book=0.2,
