@@ -146,6 +146,13 @@ def test_feed__pod_of_somebody_else__is_not_touched():
     assert kinds(feed(pod=a_pod(ours=False))) == []
 
 
+def test_feed__account_becomes_wrong_in_position__goes_on_as_it_was_made():
+    broken = live_account(base_url="http://evil.example", problem="no such host")
+
+    assert kinds(running(account=broken, in_position=True)) == []
+    assert kinds(running(account=broken, in_position=True, session=open_session(mark="s2"))) == []
+
+
 def test_feed__left_by_an_account_that_is_gone__makes_room():
     old = running(pod=a_pod(ours=False), left_over=True)
 

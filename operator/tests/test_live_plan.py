@@ -183,6 +183,34 @@ def test_live__in_position__keeps_its_session_when_the_new_one_cannot_be_read():
     assert after.pod is not None
 
 
+def test_live__in_position_and_the_account_becomes_wrong__is_reached_as_before():
+    held = dataclasses.replace(settle(live()), runner=runner(), wall_us=at("11:00:00"))
+    broken = live_account(base_url="http://evil.example", problem="baseUrl names evil.example.")
+
+    after = settle(dataclasses.replace(held, account=broken))
+
+    told = after.secret.assignment
+    assert (told.broker, told.live.base_url) == ("zerodha", None)
+    assert told.live.no_entry == broken.problem
+    unreadable = dataclasses.replace(broken, broker="paper", base_url=None)
+    assert settle(dataclasses.replace(held, account=unreadable)).secret.assignment == told
+
+
+def test_live__in_position_without_its_secret__is_not_sent_where_a_wrong_account_says():
+    broken = live_account(base_url="http://evil.example", problem="baseUrl names evil.example.")
+    held = live(runner=runner(), wall_us=at("11:00:00"), account=broken)
+
+    assert not {"WriteSecret", "CreatePod"} & set(kinds(held))
+
+
+def test_live__in_position_and_the_account_is_gone__nothing_is_changed():
+    held = dataclasses.replace(settle(live()), runner=runner(), wall_us=at("11:00:00"))
+
+    left = kinds(dataclasses.replace(held, account=None, account_missing=True))
+
+    assert not {"WriteSecret", "DeletePod", "MarkPod", "GrantRedis"} & set(left)
+
+
 def test_live__in_position_and_the_feed_forgets__goes_on_by_the_last_facts():
     held = dataclasses.replace(settle(live()), runner=runner(), wall_us=at("11:00:00"))
     forgotten = dataclasses.replace(held, feed=FeedFacts(broker="zerodha"))

@@ -87,6 +87,8 @@ def _keep(seen: FeedSeen, pod: PodFacts) -> list[act.FeedAction]:
     steps: list[act.FeedAction] = []
     if not seen.acl_current:
         steps.append(act.GrantFeed())
+    if seen.account.problem:
+        return steps  # its spec may name any host by now: the pod goes on as it was made
     stale = (
         secret is None
         or secret.assignment != assignment

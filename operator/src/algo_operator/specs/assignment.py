@@ -11,7 +11,7 @@ from algo_contract.sessions import Session, TickBand
 from algo_contract.v1alpha1.conversion import engine_strategy
 
 from algo_operator.model.entry import no_entry
-from algo_operator.model.facts import Observed
+from algo_operator.model.facts import Account, Observed
 from algo_operator.model.problems import Problem
 from algo_operator.model.schedule import Day, session_on
 
@@ -35,6 +35,8 @@ def assignment_for(
     it, and only the wishes to leave are passed on.
     """
     last = _last(seen)
+    if seen.live and not _is_reachable(seen.account, last):
+        return None
     session = _session(seen, day)
     spec = seen.wish.spec
     if spec is None or session is None or (problem is not None and last is not None):
@@ -67,6 +69,11 @@ def assignment_for(
     )
 
 
+def _is_reachable(account: Account | None, last: Assignment | None) -> bool:
+    """Whether it is known how its broker is reached: not from a spec that has become wrong."""
+    return account is not None and not (account.problem and last is None)
+
+
 def _last(seen: Observed) -> Assignment | None:
     """The last one; of the other mode it was tampered with, for a mode cannot change."""
     last = seen.secret.assignment if seen.secret is not None else None
@@ -90,8 +97,8 @@ def _live(seen: Observed, session: Session, facts: InstrumentFacts | None) -> Li
 
 
 def _kept(seen: Observed, last: Assignment, *, epoch: int) -> Assignment:
-    """The last good one. Its tenant may have written into the Secret since: whose keys, prices and
-    broker the runner may use is taken from what the operator itself knows.
+    """The last good one. Its tenant may have written into the Secret since: whose keys and prices
+    the runner may use is taken from what the operator itself knows.
     """
     wish = seen.wish
     strategy = replace(
@@ -108,12 +115,19 @@ def _kept(seen: Observed, last: Assignment, *, epoch: int) -> Assignment:
         feed=seen.feed_id,
         clock=seen.clock,
         account_id=_account_id(seen),
-        broker=seen.broker,
+        broker=last.broker if last.live is not None else seen.broker,
         epoch=epoch,
-        live=_live(seen, last.session, seen.feed.instrument or last.live.instrument)
-        if last.live is not None
-        else None,
+        live=_kept_live(seen, last),
     )
+
+
+def _kept_live(seen: Observed, last: Assignment) -> Live | None:
+    """An account whose spec became wrong is reached as before: it may name any host by now."""
+    if last.live is None or seen.account is None:
+        return None
+    if seen.account.problem:
+        return replace(last.live, no_entry=seen.account.problem, no_entry_reason="refused")
+    return _live(seen, last.session, seen.feed.instrument or last.live.instrument)
 
 
 def _account_id(seen: Observed) -> str | None:
