@@ -21,7 +21,7 @@ from algo_operator.work_queue import Key
 
 _DONE: Final = frozenset({"SOLD", "STOPPED", "FAILED"})
 _REFUSED: Final = frozenset(
-    {"InvalidTimes", "QuantityAboveFreeze", "SecretNameTaken", "PodNameTaken"}
+    {"InvalidTimes", "QuantityAboveFreeze", "SecretNameTaken", "PodNameTaken", "Failed"}
 )
 """Why a strategy that would be due will not trade: it is in nobody's way."""
 
