@@ -268,6 +268,23 @@ async def test_ticks_stamped_after_the_day__decide_nothing(rig_at: Any) -> None:
         await sell_at_the_stop(rig)
 
 
+async def test_an_exit_that_the_price_leaves_behind__is_priced_anew(rig_at: Any) -> None:
+    async with rig_at() as rig:
+        await rig.buy()
+        await rig.sim.settings(rig.broker, fill="none")
+        for minute in range(20, 60):
+            await rig.sim.advance(f"12:{minute}:00")
+            await rig.pause(0.2)
+            sells = [row for row in await rig.orders() if row["side"] == "SELL"]
+            if sells[-1]["modifications"] >= 2:
+                break
+        assert rig.state["execution"] == "SELLING"
+        assert len(sells) == 1
+
+        await rig.sim.settings(rig.broker, fill="whole")
+        await sell_at_the_stop(rig)
+
+
 # --- the exchange and other people ----------------------------------------------------------------
 
 

@@ -17,6 +17,9 @@ from algo_engine.state import (
 
 SECOND_US = 1_000_000
 
+GIVEN_UP = frozenset[Reason]({"unresolved", "refused", "token_dead"})
+"""Why there was to be no entry: one that was bought after all is sold at once."""
+
 Moment = Tick | Timer | SessionEnd
 
 
@@ -102,17 +105,15 @@ def stop_reason(state: State, day: Assignment) -> Reason:
 
 
 def _leave(state: State, day: Assignment, moment: Moment) -> Decision:
-    if state.skip_reason == "unresolved":
-        return Leave("unresolved")  # given up for the day, and bought after all
+    if state.skip_reason in GIVEN_UP:
+        return Leave("unresolved")
     if isinstance(moment, SessionEnd):
         return Leave("sell_time")
     if isinstance(moment, Tick):
         if moment.price <= stop_in_force(state, day.tick_bands):
             return Leave(stop_reason(state, day))
-        if moment.is_late:
-            return None
         target = target_price(state)
-        if target is not None and moment.price >= target:
+        if target is not None and moment.price >= target and not moment.is_late:
             return Leave("target")
     return Leave("sell_time") if moment.time_us >= sell_us(state, day) else None
 

@@ -81,13 +81,18 @@ class Resumed:
 
 
 @dataclass(frozen=True, slots=True)
+class Renewed:
+    """The broker takes requests again (a new session): what waited for better times goes now."""
+
+
+@dataclass(frozen=True, slots=True)
 class Noted:
     """Something the runner noticed that people should read; changes nothing."""
 
     told: "Tell"
 
 
-Event = Tick | Timer | SessionEnd | Seen | Answered | Command | Edited | Resumed | Noted
+Event = Tick | Timer | SessionEnd | Seen | Answered | Command | Edited | Resumed | Renewed | Noted
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,11 @@ class Terms:
     trigger_price: int = 0
     """Stop trigger in paise; 0 where the type has none."""
 
+    @property
+    def is_stop(self) -> bool:
+        """Whether such an order waits for a trigger."""
+        return self.type in ("STOP_MARKET", "STOP_LIMIT")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
@@ -66,15 +71,26 @@ class Order:
     """What the modify in flight asks for."""
 
     modifies: int = 0
-    """How often a change of it was asked for."""
+    """Changes of it that may have reached the broker."""
 
     conversions: int = 0
-    """How often it, a stop, was to be turned into the exit."""
+    """Confirmed changes of it, a stop, into the exit."""
+
+    converted_us: int = 0
+    """Exchange time of the first of these; 0 before."""
 
     changed_us: int = 0
     """Exchange time at which its newest change was confirmed; 0 before."""
 
+    failures: int = 0
+    """Changes in a row that were refused, never sent or not answered."""
+
+    is_presumed: bool = False
+    """Its end is what an answer said, or that no book showed it: one that shows it revives it."""
+
     modify_refused: bool = False
+    """A change into the exit, or of the exit, was refused."""
+
     again_us: int = 0
     """Not before this exchange time is a change of it asked for again, after one that was refused
     or never sent."""
@@ -87,7 +103,7 @@ class Order:
     @property
     def is_stop(self) -> bool:
         """Whether it waits for a trigger."""
-        return self.terms.type in ("STOP_MARKET", "STOP_LIMIT")
+        return self.terms.is_stop
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,26 +119,34 @@ class OrderRow:
     message: str = ""
 
 
-def seen_in_book(order: Order, row: OrderRow, *, time_us: int) -> Order:
-    """The order with what its broker's book shows at an exchange time. Fills never shrink; an end
-    is never undone, but an order given up as absent may appear after all; one that the book shows
-    was placed, whatever became of the answer; a row older than the newest change says nothing of
-    terms.
+def seen_in_book(order: Order, row: OrderRow, *, time_us: int, price: int) -> Order:
+    """The order with what its broker's book shows at an exchange time and a last price.
+
+    Fills never shrink; an end that a book showed is never undone; an order that the book shows was
+    placed, whatever became of the answer; a row older than the newest change says nothing of terms,
+    and one that is only received nothing at all. Fills whose average the broker does not tell yet
+    count at the order's limit or the last price until it does.
     """
-    grew = row.filled >= order.filled
-    was_placed = order.working == "place" and row.status != "PENDING"
-    has_ended = order.status in TERMINAL and order.status != "ABSENT"
+    if row.status == "PENDING":
+        return replace(order, broker_id=row.broker_id or order.broker_id)
+    has_ended = order.status in TERMINAL and not order.is_presumed
     is_older = row.terms != order.terms and time_us < order.changed_us + SETTLING_US
-    is_received = row.status == "PENDING" and order.status != "PENDING"
     is_stale = row.status not in TERMINAL and (
-        has_ended or is_received or (order.changed_us > 0 and is_older and order.working is None)
+        has_ended or (order.changed_us > 0 and is_older and order.working is None)
     )
     return replace(
         order,
         status=order.status if is_stale else row.status,
         terms=order.terms if is_stale else row.terms,
-        filled=row.filled if grew else order.filled,
-        value=row.value if grew else order.value,
+        filled=max(row.filled, order.filled),
+        value=_value(order, row, price),
         broker_id=row.broker_id or order.broker_id,
-        working=None if was_placed or row.status in TERMINAL else order.working,
+        working=None if order.working == "place" or row.status in TERMINAL else order.working,
+        is_presumed=False,
     )
+
+
+def _value(order: Order, row: OrderRow, price: int) -> int:
+    if row.filled < order.filled or (row.filled == order.filled and not row.value):
+        return order.value
+    return row.value or order.value + (row.filled - order.filled) * (order.terms.price or price)

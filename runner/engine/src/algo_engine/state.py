@@ -45,6 +45,9 @@ class State:
     resting_refused: bool = False
     """The broker takes no resting stop: the runner guards alone."""
 
+    exit_failures: int = 0
+    """Exit attempts in a row that were refused or never sent."""
+
     exit_retry_us: int = 0
     """Not before this exchange time goes another exit out after a refused one."""
 
@@ -158,10 +161,13 @@ def protection(state: State) -> Protection:
     """What guards the position right now."""
     if position(state) == 0:
         return "none"
+    live = live_exit(state)
+    if live is None:
+        return "runner"
     if is_exiting(state):
         return "exiting"
-    resting = live_exit(state)
-    return "resting" if resting is not None and resting.status == "TRIGGER_PENDING" else "runner"
+    is_whole = live.terms.quantity - live.filled >= position(state)
+    return "resting" if live.status == "TRIGGER_PENDING" and is_whole else "runner"
 
 
 def next_attempt(state: State, leg: Leg) -> tuple[str, int]:

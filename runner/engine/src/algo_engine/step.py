@@ -24,6 +24,7 @@ from algo_engine.events import (
     Event,
     Noted,
     Place,
+    Renewed,
     Resumed,
     Seen,
     SessionEnd,
@@ -32,7 +33,7 @@ from algo_engine.events import (
     Timer,
 )
 from algo_engine.orders import Order, Terms
-from algo_engine.reports import answered, seen
+from algo_engine.reports import answered, closed, renewed, seen
 from algo_engine.state import State, is_flat, next_attempt
 from algo_engine.work import missing_requests, note_request
 
@@ -76,14 +77,24 @@ def _absorb(state: State, day: Assignment, event: Event) -> tuple[State, list[Ac
             return obeyed(state, event)
         case Edited(strategy):
             return edited(state, day, strategy)
+        case SessionEnd() | Renewed() | Noted() | Resumed():
+            return _noticed(state, day, event)
+        case _:
+            assert_never(event)
+
+
+def _noticed(
+    state: State, day: Assignment, event: SessionEnd | Renewed | Noted | Resumed
+) -> tuple[State, list[Action]]:
+    match event:
         case SessionEnd():
-            return replace(state, is_closed=True), []
+            return closed(state, day)
+        case Renewed():
+            return renewed(state), []
         case Noted(told):
             return state, [told]
         case Resumed():
             return state, []
-        case _:
-            assert_never(event)
 
 
 def _act(state: State, day: Assignment, moment: Moment) -> tuple[State, list[Action]]:

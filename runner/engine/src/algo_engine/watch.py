@@ -17,6 +17,7 @@ from algo_engine.state import (
     is_done,
     is_exiting,
     position,
+    surplus_exits,
 )
 from algo_engine.work import guard_due_us
 
@@ -54,6 +55,8 @@ def watch(state: State, day: Assignment, book: PaperBook | None) -> Watch:
         guard_us = guard_due_us(state, day)
         if guard_us is not None:
             at_us = min(at_us, guard_us)
+    for surplus in surplus_exits(state):
+        at_us = min(at_us, surplus.again_us)
     if entry_is_live(state):
         at_us = min(at_us, entry_ends_us(state, day))
     elif not entry_is_final(state):

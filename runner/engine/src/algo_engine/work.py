@@ -32,8 +32,9 @@ TRAIL_STEPS = 8
 """The first move of a trailing stop at the broker takes an eighth of its distance."""
 
 MAX_CONVERSIONS = 3
-"""Changes of a resting stop into the exit that the book does not show in the end, before it is
-cancelled instead."""
+CONVERTS_IN_VAIN_US = 35 * SECOND_US
+"""A resting stop whose changes into the exit are confirmed and undone is cancelled instead after so
+many of them and so long: books lag by up to half a minute."""
 
 REPRICE_US = 3 * SECOND_US
 """A market exit is a limit order at its protected price (NSE/CMTR/69295): one that rests unfilled
@@ -42,6 +43,9 @@ for so long, with trades under its price, is asked for anew."""
 MAX_MODIFIES = 24
 """Of the 25 that Zerodha and Dhan take an order."""
 
+MAX_GROWTH = 20
+"""After so many the resting stop grows no more: the rest is the exit's."""
+
 MAX_RESTING_STOPS = 3
 """How often a resting stop that vanished by itself is placed anew."""
 
@@ -49,6 +53,8 @@ MAX_RESTING_STOPS = 3
 def missing_requests(state: State, day: Assignment) -> list[Request]:
     """The requests to send now, in order."""
     requests: list[Request] = []
+    if state.is_closed and day.live is not None:
+        return requests
     if state.entry is not None and _must_cancel_entry(state, day) and _is_free(state, state.entry):
         requests.append(Cancel(state.entry.tag))
     requests += [Cancel(order.tag) for order in surplus_exits(state) if _is_free(state, order)]
@@ -80,20 +86,8 @@ def note_request(state: State, request: Request) -> State:
             return replace(state, exits=(*state.exits, order))
         case Modify(tag, terms):
             order = order_of(state, tag)
-            is_guard = terms.type in ("STOP_MARKET", "STOP_LIMIT")
-            asked = replace(
-                order,
-                working="modify",
-                wanted=terms,
-                modifies=order.modifies + 1,
-                conversions=order.conversions + (order.is_stop and not is_guard),
-            )
-            changed = with_order(state, asked)
-            if not is_guard:
-                return changed
-            return replace(
-                changed, stop_changes=state.stop_changes + 1, stop_changed_us=state.time_us
-            )
+            changed = with_order(state, replace(order, working="modify", wanted=terms))
+            return replace(changed, stop_changed_us=state.time_us) if terms.is_stop else changed
         case Cancel(tag):
             return with_order(state, replace(order_of(state, tag), working="cancel"))
 
@@ -139,30 +133,28 @@ def _exit_request(state: State) -> Request | None:
         return Cancel(working.tag)
     wanted = Terms(type="MARKET", quantity=working.filled + held)
     # A broker may show the protected limit that it made of a market order.
-    if not working.is_stop and working.terms.quantity == wanted.quantity:
-        return Modify(working.tag, wanted) if _must_reprice(state, working) else None
-    if working.modify_refused or _converts_in_vain(working):
-        return Cancel(working.tag) if working.is_stop else None
+    is_right = not working.is_stop and working.terms.quantity == wanted.quantity
+    if is_right and not _must_reprice(state, working):
+        return None
+    if working.modify_refused or _changes_in_vain(state, working):
+        return Cancel(working.tag)
     return Modify(working.tag, wanted)
 
 
-def _converts_in_vain(stop: Order) -> bool:
-    """Whether its changes into the exit were confirmed and undone, again and again."""
-    return stop.conversions >= MAX_CONVERSIONS or stop.modifies >= MAX_MODIFIES
+def _changes_in_vain(state: State, order: Order) -> bool:
+    """Whether no further change of it will do what those before have not."""
+    is_undone = order.is_stop and order.conversions >= MAX_CONVERSIONS
+    has_settled = state.time_us >= order.converted_us + CONVERTS_IN_VAIN_US
+    return order.modifies >= MAX_MODIFIES or (is_undone and has_settled)
 
 
 def _must_reprice(state: State, exit_order: Order) -> bool:
     """Whether the price has run away from a protected exit. One that trades have not passed stays:
     in a locked circuit there is nobody to sell to, whatever the price.
     """
-    limit = exit_order.terms.price
     since = max(exit_order.changed_us, exit_order.time_us)
-    return (
-        0 < state.last_price < limit
-        and not exit_order.modify_refused
-        and exit_order.modifies < MAX_MODIFIES
-        and state.time_us >= since + REPRICE_US
-    )
+    is_passed = 0 < state.last_price < exit_order.terms.price
+    return is_passed and state.time_us >= since + REPRICE_US
 
 
 def _guard_request(state: State, day: Assignment) -> Request | None:
@@ -193,11 +185,13 @@ def guard_due_us(state: State, day: Assignment) -> int | None:
 def _guard_change(state: State, day: Assignment, resting: Order) -> Modify | None:
     """What the resting stop lacks, whenever that may be asked for."""
     wanted = resting_terms(state, day, resting.filled + position(state))
-    is_closed = resting.modify_refused or state.stop_changes >= MAX_STOP_CHANGES
-    if resting.working is not None or is_closed or resting.terms == wanted:
+    now = resting.terms
+    if resting.working is not None or not resting.is_stop:
         return None
-    grew = resting.terms.quantity != wanted.quantity
-    is_due = grew or _is_worth_moving(state, resting, wanted.trigger_price)
+    if now.quantity != wanted.quantity:
+        return Modify(resting.tag, wanted) if resting.modifies < MAX_GROWTH else None
+    moves = now.trigger_price != wanted.trigger_price and state.stop_changes < MAX_STOP_CHANGES
+    is_due = moves and _is_worth_moving(state, resting, wanted.trigger_price)
     return Modify(resting.tag, wanted) if is_due else None
 
 
