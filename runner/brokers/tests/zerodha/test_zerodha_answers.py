@@ -178,21 +178,17 @@ def test_a_status__is_the_documents(word: str, status: str | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("word", "is_protected", "ours"),
+    ("word", "ours"),
     [
-        ("MARKET", True, "MARKET"),
-        ("MARKET", False, "MARKET"),
-        ("LIMIT", False, "LIMIT"),
-        ("LIMIT", True, "MARKET"),
-        ("SL", False, "STOP_LIMIT"),
-        ("SL", True, "STOP_MARKET"),
-        ("SL-M", True, "STOP_MARKET"),
-        ("SL-M", False, "STOP_MARKET"),
-        ("CO", False, None),
+        ("MARKET", "MARKET"),
+        ("LIMIT", "LIMIT"),
+        ("SL", "STOP_LIMIT"),
+        ("SL-M", "STOP_MARKET"),
+        ("CO", None),
     ],
 )
-def test_a_type__is_what_was_asked_for(word, is_protected, ours) -> None:
-    assert type_of(word, is_protected=is_protected) == ours
+def test_a_type__is_what_the_book_shows(word, ours) -> None:
+    assert type_of(word) == ours
 
 
 @pytest.mark.parametrize(
@@ -208,9 +204,7 @@ def test_a_type__is_what_was_asked_for(word, is_protected, ours) -> None:
             Terms(type="STOP_MARKET", quantity=10, trigger_price=151_010),
         ),
         ({"order_type": "MARKET"}, Terms(type="MARKET", quantity=10)),
-        ({"market_protection": -1}, Terms(type="MARKET", quantity=10)),
-        ({"market_protection": 2.5}, Terms(type="MARKET", quantity=10)),
-        ({"market_protection": None}, Terms(type="LIMIT", quantity=10, price=150_005)),
+        ({"market_protection": -1}, Terms(type="LIMIT", quantity=10, price=150_005)),
     ],
 )
 def test_terms__hold_what_their_type_has(changes: Fields, terms: Terms) -> None:

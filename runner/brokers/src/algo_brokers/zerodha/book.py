@@ -148,8 +148,7 @@ def _quote(key: str, data: object) -> Quote:
 
 
 def _terms(order: Fields) -> Terms:
-    is_protected = bool(order.get("market_protection"))
-    order_type = type_of(text(order, "order_type"), is_protected=is_protected)
+    order_type = type_of(text(order, "order_type"))
     if order_type is None:
         raise Unreadable("order_type is unknown")
     return Terms(

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from algo_contract.broker_session import BrokerSession
 from algo_engine.orders import Order, OrderRow, Terms
 
-from algo_brokers.errors import DeniedLocally, Rejected, Unresolved
+from algo_brokers.errors import DeniedLocally, Unresolved
 from algo_brokers.http import Http
 from algo_brokers.instruments import Instrument
 from algo_brokers.kinds import Desk
@@ -124,7 +124,7 @@ class ZerodhaBroker:
             return order.broker_id
         row = await self.order_by_tag(order.tag)
         if row is None:
-            raise Rejected(f"Zerodha's order book has no order with the tag {order.tag}")
+            raise DeniedLocally(f"Zerodha's order book does not show {order.tag} (yet)")
         return row.broker_id
 
     async def _read(self, path: str, convert: Callable[[Any], Read]) -> Read:

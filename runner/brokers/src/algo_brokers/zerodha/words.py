@@ -45,16 +45,12 @@ def status_of(word: str) -> OrderStatus | None:
     return _STATUSES.get(word) or (_STATUSES[first] if first in _ENDS else None)
 
 
-def type_of(word: str, *, is_protected: bool) -> OrderType | None:
+def type_of(word: str) -> OrderType | None:
     """Our order type; None for a word that Zerodha does not document.
 
-    A market order with protection goes to the exchange as a limit order, and the book may show it
-    as one: a limit that has market protection was asked for as market. Where the book does not
-    echo the protection either (Kite Connect forum 15912: not reliable) it stays a limit.
+    A market order with protection goes to the exchange as a limit order at its protected price, and
+    the book shows it so: it stays a limit here, for its price tells whether the market has left it
+    behind. What was asked for is in the journal; the echo of the protection is not reliable (Kite
+    Connect forum 15912).
     """
-    ours = _TYPES.get(word)
-    if is_protected and ours == "LIMIT":
-        return "MARKET"
-    if is_protected and ours == "STOP_LIMIT":
-        return "STOP_MARKET"
-    return ours
+    return _TYPES.get(word)
