@@ -8,9 +8,19 @@ RedisError
 from typing import Final
 
 TRANSIENT_CODES: Final = frozenset(
-    {"BUSY", "CLUSTERDOWN", "LOADING", "MASTERDOWN", "READONLY", "TRYAGAIN"}
+    {
+        "BUSY",
+        "CLUSTERDOWN",
+        "LOADING",
+        "MASTERDOWN",
+        "MISCONF",
+        "NOREPLICAS",
+        "READONLY",
+        "TRYAGAIN",
+    }
 )
-"""Refusals that end by themselves: the server loads its data, fails over or runs a long script."""
+"""Refusals that end by themselves or by a person's hand: the server loads its data, fails over,
+runs a long script, cannot write its file."""
 
 
 class RedisError(Exception):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from algo_brokers.errors import BrokerError, TokenExpired
-from algo_engine.events import Noted, Tell
+from algo_engine.events import Noted, Renewed, Tell
 from algo_engine.state import is_done
 
 from algo_runner.desk import LiveDesk
@@ -37,6 +37,7 @@ async def keep_session(session: Session, desk: LiveDesk, folder: Path) -> None:
         await asyncio.sleep(LOOK_SECONDS)
         if _is_renewed(session, desk, folder):
             looks = 0
+            await session.handle(Renewed(), kind="session")
 
 
 async def _checked(session: Session, desk: LiveDesk, *, is_dead: bool) -> bool:
@@ -64,6 +65,6 @@ def _is_renewed(session: Session, desk: LiveDesk, folder: Path) -> bool:
         return False
     if known == desk.session or known.broker != session.day.broker:
         return False
-    desk.renew(session.day, known)
+    session.day = desk.renew(known)
     log("session_renewed", expires_us=known.expires_us)
     return True

@@ -24,8 +24,8 @@ from algo_runner.session import SEND_BY_SECONDS, Session
 MAX_PAUSE_SECONDS: Final = 2.0
 """The longest that an explicit rate limit holds an answer back; an exit cannot wait for more."""
 
-ROW_TRIES: Final = 2
-ROW_PAUSE_SECONDS: Final = 0.25
+ROW_SECONDS: Final = 2.0
+"""How long a change that failed waits for its order's row: an exit behind it waits too."""
 
 
 async def deliver(session: Session, desk: LiveDesk) -> None:
@@ -56,7 +56,7 @@ async def _carried_out(
 ) -> list[Event]:
     order, operation = _order_of(session, request)
     try:
-        row = await _called(desk, request, order, send_by)
+        row = await _called(session, desk, request, send_by)
     except BrokerError as error:
         outcome = outcome_of(error)
         session.count(operation, outcome)
@@ -73,30 +73,31 @@ async def _carried_out(
     return [*seen, Answered(order.tag, operation, "confirmed")]
 
 
-async def _called(desk: LiveDesk, request: Request, order: Order, send_by: float) -> OrderRow:
+async def _called(session: Session, desk: LiveDesk, request: Request, send_by: float) -> OrderRow:
     match request:
-        case Place():
-            # An exit is not held back: fence, tag and book keep a late one single.
-            exit_by = time.monotonic() + SEND_BY_SECONDS
-            by = send_by if order.leg == "entry" else exit_by
-            return await desk.broker.place(order, send_by=by)
-        case Modify(_, terms):
-            return await desk.broker.modify(order, terms)
-        case Cancel():
-            return await desk.broker.cancel(order)
+        case Place(order) if order.leg == "entry":
+            return await desk.broker.place(order, send_by=send_by)
+        case Place(order):
+            if time.monotonic() > send_by:
+                # Late, an exit still goes, but not by a process that another has followed.
+                await session.journal.has_taken_last()
+            return await desk.broker.place(order, send_by=time.monotonic() + SEND_BY_SECONDS)
+        case Modify(tag, terms):
+            return await desk.broker.modify(order_of(session.state, tag), terms)
+        case Cancel(tag):
+            return await desk.broker.cancel(order_of(session.state, tag))
 
 
 async def _row_now(desk: LiveDesk, order: Order) -> OrderRow | None:
     """The order as it is after a change that failed or was not answered; None where that cannot be
     learned now: the change is repeated, which harms nothing.
     """
-    for _ in range(ROW_TRIES):
-        try:
+    try:
+        async with asyncio.timeout(ROW_SECONDS):
             return await desk.broker.order_by_tag(order.tag)
-        except BrokerError as error:
-            log("order_row_unread", tag=order.tag, error=str(error))
-            await asyncio.sleep(ROW_PAUSE_SECONDS)
-    return None
+    except (BrokerError, TimeoutError) as error:
+        log("order_row_unread", tag=order.tag, error=str(error) or type(error).__name__)
+        return None
 
 
 def _order_of(session: Session, request: Request) -> tuple[Order, Operation]:

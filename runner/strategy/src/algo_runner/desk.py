@@ -3,6 +3,7 @@
 import asyncio
 import datetime as dt
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
@@ -42,6 +43,9 @@ class LiveDesk:
     endpoints: Endpoints
     broker: Broker
     session: BrokerSession
+    assigned: Assignment
+    """As the Secret says it, before `at_desk`."""
+
     evidence: Evidence = field(default_factory=Evidence)
     shown: dict[str, OrderRow] = field(default_factory=dict[str, OrderRow])
     """The newest row of each of our orders: a feed tells a row again only when it differs."""
@@ -57,10 +61,15 @@ class LiveDesk:
         """How much later than its answer the book may show an order."""
         return int(self.kind.capabilities.lag_seconds * 1_000_000)
 
-    def renew(self, day: Assignment, session: BrokerSession) -> None:
-        """Goes on with another session; connections stay."""
+    def renew(self, session: BrokerSession) -> Assignment:
+        """Goes on with another session; connections stay. The assignment as it is with it."""
         self.session = session
-        self.broker = _broker(self.kind, self.http, self.endpoints, session, day)
+        self.broker = _broker(self.kind, self.http, self.endpoints, session, self.assigned)
+        return at_desk(self.assigned, self)
+
+    def show(self, rows: Iterable[OrderRow]) -> None:
+        """Keeps the newest row of each order."""
+        self.shown |= {row.tag: row for row in rows if row.tag}
 
 
 def open_desk(day: Assignment, folder: Path) -> LiveDesk:
@@ -80,7 +89,9 @@ def open_desk(day: Assignment, folder: Path) -> LiveDesk:
         raise Misconfigured(str(error)) from error
     endpoints = kind.endpoints(day.live.base_url, None)
     broker = _broker(kind, http, endpoints, session, day)
-    return LiveDesk(kind=kind, http=http, endpoints=endpoints, broker=broker, session=session)
+    return LiveDesk(
+        kind=kind, http=http, endpoints=endpoints, broker=broker, session=session, assigned=day
+    )
 
 
 def at_desk(day: Assignment, desk: LiveDesk) -> Assignment:
@@ -123,6 +134,7 @@ async def first_book(desk: LiveDesk, *, is_known: bool) -> list[OrderRow] | None
             log("order_book_unread", error=str(error), retry_in_seconds=round(delay, 2))
         else:
             desk.book_us = started_us
+            desk.show(rows)
             return rows
         if is_known and time.monotonic() > until:
             return None

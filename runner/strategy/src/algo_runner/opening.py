@@ -3,6 +3,7 @@ brokers need is loaded only for them.
 """
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from algo_brokers.paper import PaperBroker
@@ -57,6 +58,9 @@ async def _open_live(day: Assignment, journal: Journal, desk: "LiveDesk") -> Ses
     is_known = _recovered(day, journalled, []).entry is not None
     rows = await first_book(desk, is_known=is_known) or []
     state = _recovered(day, journalled, rows)
+    if journalled is None and state.entry is None and _may_have_bought(day):
+        why = "The journal is gone and the buy time has passed: a purchase may be on its way."
+        state = replace(state, skip_reason="unresolved", refusal=why, last_action=why)
     session = Session(day=day, journal=journal, paper=None, state=state)
     for order in (*state.exits, *([state.entry] if state.entry else [])):
         if order.status == "PENDING":
@@ -64,6 +68,16 @@ async def _open_live(day: Assignment, journal: Journal, desk: "LiveDesk") -> Ses
     left = left_open_at_broker(state, {row.tag: row for row in rows})
     await session.resume(left, kind="started")
     return session
+
+
+def _may_have_bought(day: Assignment) -> bool:
+    """Whether an earlier pod of the strategy may have entered: no book shows for sure so soon that
+    it has not. Recorded days are begun anew.
+    """
+    if day.epoch <= 1 or day.clock == "Feed":
+        return False
+    buy_us = day.session.midnight_us + day.strategy.buy_time * 1_000_000
+    return time.time_ns() // 1000 >= buy_us
 
 
 def _recovered(day: Assignment, journalled: str | None, rows: list[OrderRow]) -> State:

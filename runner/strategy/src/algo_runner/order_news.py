@@ -82,8 +82,11 @@ async def _take(session: Session, desk: LiveDesk, fields: dict[str, str]) -> Non
     if not started.isdigit() or not isinstance(tags, list):
         raise ValueError("not the reading of an order book")
     desk.book_us = max(desk.book_us, int(started))
+    known = frozenset(map(str, tags))
     is_up = fields.get(streams.ORDERS_SOCKET) == "1"
-    desk.evidence.note_book(frozenset(map(str, tags)), started_us=int(started), is_up=is_up)
+    if any(order.tag in known - desk.shown.keys() for order in _orders(session.state)):
+        await _read_book(session, desk)  # its row was told before this process listened
+    desk.evidence.note_book(known, started_us=int(started), is_up=is_up)
 
 
 async def _read_book(session: Session, desk: LiveDesk) -> None:
@@ -102,7 +105,7 @@ async def _read_book(session: Session, desk: LiveDesk) -> None:
 
 async def _show(session: Session, desk: LiveDesk, row: OrderRow) -> None:
     if row.tag and any(order.tag == row.tag for order in _orders(session.state)):
-        desk.shown[row.tag] = row
+        desk.show([row])
         await session.handle(Seen(row), kind="book")
 
 

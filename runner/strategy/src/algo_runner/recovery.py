@@ -12,8 +12,8 @@ from algo_engine.state import State, is_flat
 
 from algo_runner.snapshot import read_snapshot
 
-MAX_ATTEMPTS = 50
-"""Exit attempts looked for in the book; no day comes near."""
+MAX_ATTEMPTS = 1000
+"""Exit attempts looked for in the book: a day of refusals, one each half a minute."""
 
 
 def recovered_state(day: Assignment, journalled: str | None, rows: list[OrderRow]) -> State:

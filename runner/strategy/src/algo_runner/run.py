@@ -185,7 +185,9 @@ async def _housekeep(runner: Runner) -> None:
             await _tick_wall_clock(runner)
         if (day := _reloaded(runner, runner.assigned)) != runner.assigned:
             runner.assigned = day
-            session.day = _at(day, runner.desk) if runner.desk else session.day
+            if runner.desk is not None:
+                runner.desk.assigned = day
+                session.day = _at(day, runner.desk)
             await session.handle(Edited(day.strategy), kind="edited")
             log("assignment_reloaded", generation=day.strategy.generation)
         if position(session.state) > 0 and time.monotonic() - marked > MARK_SECONDS:

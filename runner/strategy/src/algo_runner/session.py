@@ -271,11 +271,20 @@ class Session:
                 actions = [*(a for a in actions if isinstance(a, Tell)), *told]
             except RedisUnavailable:
                 self.counters.commit_retries += 1
+                self._leave_without_journal(actions)
                 if await self.journal.has_taken_last():
                     return state, actions, send_by
                 if isinstance(event, Tick) and self.day.clock == "Wall":
                     event = replace(event, is_late=True)
                 state, actions = step(self.state, self.day, event)
+
+    def _leave_without_journal(self, actions: Sequence[Action]) -> None:
+        """While redis-state is away an exit begins all the same: turning the resting stop into it
+        is harmless to repeat, and this process held the fence when Redis vanished.
+        """
+        for action in actions:
+            if self.paper is None and isinstance(action, Modify) and not action.terms.is_stop:
+                self.outbox.put_nowait((action, time.monotonic() + SEND_BY_SECONDS))
 
     async def _commit(self, state: State, actions: Sequence[Action], *, kind: str) -> None:
         stop = stop_in_force(state, self.day.tick_bands)
