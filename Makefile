@@ -58,7 +58,7 @@ size: .venv/.installed
 	$(BIN)/python tests/sizes.py
 
 audit: .venv/.installed ## known holes in the dependencies
-	$(BIN)/pip-audit --disable-pip --requirement requirements/runner.lock --requirement requirements/operator.lock
+	$(BIN)/pip-audit --disable-pip --requirement requirements/runner.lock --requirement requirements/operator.lock --requirement requirements/login.lock --requirement requirements/sim.lock
 
 unit: setup
 	$(PYTEST) -m "not e2e"

@@ -168,7 +168,8 @@ async def live_rig(
         session = await logged_in(sim, broker)
         feed = FeedProcess(_folder(folder, "feed"))
         runner = process_of(_folder(folder, "runner"), redis, a_day())
-        _write_feed(feed, sim, broker, redis, session)
+        clock = day_fields.get("clock", "Feed")
+        _write_feed(feed, sim, broker, redis, session, clock=clock)
         feed.start()
         try:
             facts = await _facts(redis, feed)
@@ -206,7 +207,13 @@ async def logged_in(sim: Simulator, broker: str) -> BrokerSession:
 
 
 def _write_feed(
-    feed: FeedProcess, sim: Simulator, broker: str, redis: RedisProcess, session: BrokerSession
+    feed: FeedProcess,
+    sim: Simulator,
+    broker: str,
+    redis: RedisProcess,
+    session: BrokerSession,
+    *,
+    clock: Any,
 ) -> None:
     server = RedisServer(
         host=redis.host, port=redis.port, username=redis.username, password=redis.password
@@ -215,7 +222,7 @@ def _write_feed(
         account_id=ACCOUNT,
         feed=ACCOUNT,
         broker=broker,
-        clock="Feed",
+        clock=clock,
         base_url=sim.base_url(broker),
         feed_url=sim.feed_url(broker),
     )
