@@ -81,9 +81,22 @@ def test_said__any_values__are_understood_or_garbled(junk):
         WIRE.said(alert(**junk))
 
 
-def test_said__fill_without_a_price__is_garbled():
-    with pytest.raises(GarbledFrame):
-        WIRE.said(alert(tradedQty=10, status="Traded"))
+def test_said__fill_without_a_price__counts_with_a_value_of_nothing():
+    [row] = WIRE.said(alert(tradedQty=10, status="Traded")).orders
+    assert (row.status, row.filled, row.value) == ("FILLED", 10, 0)
+
+
+def test_said__unreadable_order_of_ours__is_there_and_pending():
+    said = WIRE.said(alert(quantity="ten"))
+    assert [(row.tag, row.status, row.broker_id) for row in said.orders] == [(TAG, "PENDING", "77")]
+    assert said.notices == (said.orders[0].message,)
+    assert said.notices[0].startswith("unreadable: ")
+
+
+def test_said__unreadable_order_of_others__is_a_notice():
+    said = WIRE.said(alert(quantity="ten", correlationId="other"))
+    assert said.orders == ()
+    assert "others" in said.notices[0]
 
 
 def test_orders_wire__prices__are_none_of_its_business():

@@ -287,11 +287,41 @@ async def test_orders__newest_first__are_turned_oldest_first(dhan, broker):
     assert [(row.broker_id, row.tag) for row in await broker.orders()] == [("77", TAG), ("78", "")]
 
 
-@pytest.mark.parametrize(
-    "book", [{}, None, b"", ["x"], [ROW | {"price": "x"}], [ROW | {"quantity": 1.5}]]
-)
+@pytest.mark.parametrize("book", [{}, None, b"", ["x"]])
 async def test_orders__unreadable_book__is_unresolved_not_empty(dhan, broker, book):
     dhan.give("GET /v2/orders", book)
+    with pytest.raises(Unresolved):
+        await broker.orders()
+
+
+@pytest.mark.parametrize("odd", [{"price": "x"}, {"quantity": 1.5}, {"filledQty": 11}])
+async def test_orders__unreadable_row_of_ours__is_there_and_pending(dhan, broker, odd):
+    other = order_tag("uid", DAY, "exit", 2)
+    dhan.give("GET /v2/orders", [ROW | odd, ROW | {"orderId": "78", "correlationId": other}])
+    rows = await broker.orders()
+    assert [(row.tag, row.status) for row in rows] == [(TAG, "PENDING"), (other, "TRIGGER_PENDING")]
+    dhan.give(f"GET /v2/orders/external/{TAG}", ROW | odd)
+    assert await broker.order_by_tag(TAG) == rows[0]
+
+
+async def test_cancel__id_unknown_and_unreadable__is_denied(dhan, broker):
+    dhan.give(f"GET /v2/orders/external/{TAG}", ROW | {"orderId": None})
+    with pytest.raises(DeniedLocally, match="does not show"):
+        await broker.cancel(order())
+
+
+@pytest.mark.parametrize("reply", [{}, [], None, {"orderId": "78"}, {"errorMessage": "odd"}])
+async def test_change__answer_about_something_else__is_unresolved(dhan, broker, reply):
+    dhan.give("PUT /v2/orders/77", reply)
+    with pytest.raises(Unresolved):
+        await broker.modify(order(broker_id="77"), STOP)
+    dhan.give("DELETE /v2/orders/77", reply or [])
+    with pytest.raises(Unresolved):
+        await broker.cancel(order(broker_id="77"))
+
+
+async def test_orders__redirect__is_no_book(dhan, broker):
+    dhan.give("GET /v2/orders", [], status=302)
     with pytest.raises(Unresolved):
         await broker.orders()
 

@@ -96,10 +96,43 @@ def test_our_tag__anything_but_a_tag_of_ours__is_empty(tag):
     assert in_book(correlationId=tag).tag == ""
 
 
-def test_book_row__fill_of_ours_without_a_price__cannot_be_read():
-    with pytest.raises(ValueError, match="without a price"):
-        in_book(orderStatus="TRADED", filledQty=10, averageTradedPrice=0)
-    assert in_book(correlationId=None, orderStatus="TRADED", filledQty=10).filled == 10
+@pytest.mark.parametrize("average", [0, None, ""])
+@pytest.mark.parametrize(("word", "filled"), [("PART_TRADED", 4), ("TRADED", 10), ("CANCELLED", 4)])
+def test_book_row__fill_without_an_average__counts_with_a_value_of_nothing(word, filled, average):
+    row = in_book(orderStatus=word, filledQty=filled, averageTradedPrice=average)
+    assert (row.filled, row.value) == (filled, 0)
+
+
+ODD = [
+    {"orderId": None},
+    {"orderId": "../77"},
+    {"quantity": "ten"},
+    {"quantity": 1.5},
+    {"quantity": 0},
+    {"quantity": True},
+    {"quantity": -10},
+    {"quantity": []},
+    {"price": "x"},
+    {"price": float("nan")},
+    {"price": "1e999999"},
+    {"filledQty": 11},
+    {"filledQty": -1},
+    {"filledQty": 4, "averageTradedPrice": -1},
+]
+
+
+@pytest.mark.parametrize("changes", ODD)
+def test_book_row__of_ours_and_unreadable__is_there_and_pending(changes):
+    row = in_book(**changes)
+    assert (row.tag, row.status, row.filled) == (TAG, "PENDING", 0)
+    assert row.message.startswith("unreadable: ")
+    assert row.broker_id == ("" if "orderId" in changes else "1126010500012")
+    with pytest.raises((ArithmeticError, TypeError, ValueError)):
+        in_book(correlationId="other", **changes)
+
+
+def test_book_row__field_missing__is_named():
+    assert book_row({"correlationId": TAG, "orderId": "1"}).message == "unreadable: no orderStatus"
 
 
 PUSH = {

@@ -35,6 +35,9 @@ class Limits:
 
     orders_per_second: int
     orders_per_minute: int
+    orders_per_hour: int | None
+    """None: the broker counts no hours."""
+
     orders_per_day: int
     reads_per_second: int
     quotes_per_second: int

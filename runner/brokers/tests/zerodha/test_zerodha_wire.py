@@ -229,9 +229,13 @@ def test_a_pushed_order_with_an_unknown_status__is_open_and_told() -> None:
     assert "SOMETHING NEW" in said.notices[0]
 
 
-def test_a_pushed_order_of_ours_that_is_odd__is_garbled() -> None:
-    with pytest.raises(GarbledFrame, match="filled_quantity"):
-        WIRE.said(pushed(filled_quantity=None))
+def test_a_pushed_order_of_ours_that_is_odd__is_there_and_pending() -> None:
+    said = WIRE.said(pushed(filled_quantity=None))
+    [row] = said.orders
+    assert (row.status, row.filled) == ("PENDING", 0)
+    assert row.tag
+    assert row.broker_id
+    assert list(said.notices) == [row.message] == ["unreadable: filled_quantity is no number"]
 
 
 def test_a_pushed_order_of_others_that_is_odd__is_told() -> None:

@@ -5,10 +5,9 @@ beside them are not promised, so the code in the body decides, but for 5xx: what
 server says of an order, only the book tells.
 """
 
-import json
-from decimal import Decimal
 from typing import Any, Final
 
+from algo_brokers.dhan.units import text_of
 from algo_brokers.errors import (
     AddressRefused,
     BrokerError,
@@ -17,6 +16,7 @@ from algo_brokers.errors import (
     TokenExpired,
     Unresolved,
 )
+from algo_brokers.exact_json import exact_json
 from algo_brokers.http import Response
 
 RETRY_SECONDS: Final = 1.0
@@ -39,11 +39,11 @@ def read_answer(response: Response, *, is_write: bool) -> Any:
     Raises:
         BrokerError: as the answer says.
     """
-    if response.status < 400:
+    if 200 <= response.status < 300:
         try:
             body = response.body.strip()
-            reply = json.loads(body, parse_float=Decimal) if body else None
-        except (ValueError, RecursionError):
+            reply = exact_json(body) if body else None
+        except ValueError:
             raise Unresolved(_not_json(response.status)) from None
         if not _told(reply)[0]:
             return reply
@@ -54,8 +54,8 @@ def refusal(response: Response, *, is_write: bool = False) -> BrokerError:
     """What an answer that is not good means."""
     status = response.status
     try:
-        reply: Any = json.loads(response.body)
-    except (ValueError, RecursionError):
+        reply: Any = exact_json(response.body)
+    except ValueError:
         if status == 429:
             return RateLimited(_words(status), retry_after=_retry_after(response))
         if status == 404 and not is_write:
@@ -63,7 +63,7 @@ def refusal(response: Response, *, is_write: bool = False) -> BrokerError:
         return Unresolved(_not_json(status))
     code, message = _told(reply)
     text = _words(status, code, message)
-    if status >= 500:
+    if status >= 500 or status // 100 == 3:
         return Unresolved(text)
     if code in _TOKEN_DEAD or (status == 401 and not code):
         return TokenExpired(text)
@@ -86,7 +86,7 @@ def is_not_found(error: BrokerError) -> bool:
 
 def cleaned(message: Any) -> str:
     """A broker's words on one line, without control characters, not too long."""
-    text = str(message or "")[: 4 * MAX_MESSAGE]
+    text = text_of(message)[: 4 * MAX_MESSAGE]
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:MAX_MESSAGE]
 
 
@@ -95,14 +95,14 @@ def _told(reply: Any) -> tuple[str, str]:
     if not isinstance(reply, dict):
         return "", ""
     if "errorCode" in reply or "errorType" in reply:
-        code = str(reply.get("errorCode") or reply.get("errorType") or "")
-        return code, str(reply.get("errorMessage") or "")
-    if str(reply.get("status", "")).lower() in ("failed", "failure", "error"):
+        code = text_of(reply.get("errorCode")) or text_of(reply.get("errorType"))
+        return code or "no code", text_of(reply.get("errorMessage"))
+    if text_of(reply.get("status")).lower() in ("failed", "failure", "error"):
         told = reply.get("data")
         if isinstance(told, dict) and told:
             code, message = next(iter(told.items()))
-            return str(code), str(message)
-        return "failed", str(reply.get("message") or reply.get("remarks") or "")
+            return text_of(code), text_of(message)
+        return "failed", text_of(reply.get("message")) or text_of(reply.get("remarks"))
     return "", ""
 
 

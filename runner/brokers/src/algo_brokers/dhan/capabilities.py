@@ -40,10 +40,11 @@ CAPABILITIES: Final = Capabilities(
             _row(exchange, PROTECTED_MARKET_SINCE, f"{source}; {_PROTECTED}"),
         )
     ),
-    # DhanHQ v2 introduction, as of 21-Mar-2026. Hours count too: 1,000 orders an hour.
+    # DhanHQ v2 introduction, rate limits, as of 21-Mar-2026.
     limits=Limits(
         orders_per_second=10,
         orders_per_minute=250,
+        orders_per_hour=1000,
         orders_per_day=7000,
         reads_per_second=20,
         quotes_per_second=1,

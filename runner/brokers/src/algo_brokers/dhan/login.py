@@ -10,7 +10,7 @@ from algo_contract.broker_session import BrokerSession
 
 from algo_brokers.dhan.answers import read_answer
 from algo_brokers.dhan.totp import totp
-from algo_brokers.dhan.units import ist_us
+from algo_brokers.dhan.units import ist_us, text_of
 from algo_brokers.errors import (
     DeniedLocally,
     RateLimited,
@@ -19,6 +19,7 @@ from algo_brokers.errors import (
     Unresolved,
 )
 from algo_brokers.http import Http
+from algo_brokers.tokens import readable_token
 from algo_brokers.wire import Endpoints
 
 TOKEN_LIFE_US: Final = 24 * 3600 * 1_000_000
@@ -26,6 +27,8 @@ TOO_SOON: Final = "once every"
 """Of the words with which a second log-in within two minutes is refused, without a code."""
 
 TOO_SOON_SECONDS: Final = 120.0
+MAX_ADDRESS: Final = 45
+"""Characters of an IPv6 address."""
 
 
 class DhanLogin:
@@ -76,7 +79,7 @@ class DhanLogin:
         headers = {"access-token": session.access_token, "client-id": session.client_id}
         response = await http.read("GET", f"{self._api}/ip/getIP", headers=headers)
         reply = read_answer(response, is_write=False)
-        return str(reply.get("detectedIP") or "") if isinstance(reply, dict) else ""
+        return text_of(reply.get("detectedIP"))[:MAX_ADDRESS] if isinstance(reply, dict) else ""
 
 
 async def _asked(http: Http, method: str, url: str, headers: dict[str, str]) -> Any:
@@ -89,8 +92,8 @@ async def _asked(http: Http, method: str, url: str, headers: dict[str, str]) -> 
 def _session(reply: Any, *, client_id: str, now_us: int) -> BrokerSession:
     """The session that a token reply makes. A renewed token is seen under either name."""
     fields: dict[str, Any] = reply if isinstance(reply, dict) else {}
-    token = fields.get("accessToken") or fields.get("token")
-    if not isinstance(token, str) or not token:
+    token = readable_token(fields.get("accessToken")) or readable_token(fields.get("token"))
+    if not token:
         raise Unresolved("Dhan answered the log-in without a token")
     return BrokerSession(
         broker="dhan",
@@ -105,6 +108,6 @@ def _session(reply: Any, *, client_id: str, now_us: int) -> BrokerSession:
 def _expiry_us(text: Any, *, now_us: int) -> int:
     """When the token ends: as told, else 24 hours from now, which is what Dhan documents."""
     try:
-        return ist_us(str(text))
+        return ist_us(text_of(text))
     except ValueError:
         return now_us + TOKEN_LIFE_US

@@ -1,15 +1,15 @@
 """Dhan's instrument master: the compact CSV, as it streams in."""
 
-import csv
 from collections.abc import AsyncIterator, Iterator
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Final
 
 from algo_contract.broker_session import BrokerSession
 
+from algo_brokers.csv_rows import csv_rows
 from algo_brokers.dhan.answers import refusal
 from algo_brokers.http import Http
-from algo_brokers.instruments import Instrument
+from algo_brokers.instruments import MAX_NUMBER, Instrument
 from algo_brokers.wire import Endpoints
 
 NSE_SERIES: Final = frozenset({"EQ", "BE", "BZ", "SM", "ST"})
@@ -42,7 +42,7 @@ def parse_master(lines: Iterator[str]) -> Iterator[Instrument]:
     Raises:
         ValueError: the file lacks a column that is needed.
     """
-    reader = csv.reader(lines)
+    reader = csv_rows(lines)
     header = next(reader, [])
     missing = [name for name in _COLUMNS if name not in header]
     if missing:
@@ -62,7 +62,7 @@ def _share(cells: list[str]) -> Instrument | None:
     try:
         tick_size, lot_size = _whole(tick), _whole(lot)
         number = int(token)
-    except (InvalidOperation, ValueError):
+    except (ArithmeticError, ValueError):
         return None
     return Instrument(
         exchange=exchange, symbol=symbol, token=number, tick_size=tick_size, lot_size=lot_size
@@ -73,9 +73,9 @@ def _whole(text: str) -> int:
     """A whole number above 0, written with or without decimals: tick sizes come as 5.0000 paise.
 
     Raises:
-        InvalidOperation, ValueError: it is none.
+        ArithmeticError, ValueError: it is none.
     """
     number = Decimal(text)
-    if number <= 0 or number != number.to_integral_value():
+    if not 0 < number <= MAX_NUMBER or number != number.to_integral_value():
         raise ValueError(text)
     return int(number)

@@ -4,12 +4,13 @@ until an order changes.
 
 import json
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 from typing import Any, Final
 
 from algo_contract.broker_session import BrokerSession
 
-from algo_brokers.dhan.words import pushed_row
+from algo_brokers.dhan.units import text_of
+from algo_brokers.dhan.words import UNREADABLE, pushed_row
+from algo_brokers.exact_json import exact_json
 from algo_brokers.instruments import Instrument
 from algo_brokers.wire import Endpoints, GarbledFrame, Said, WireTick
 
@@ -67,17 +68,21 @@ class OrdersWire:
     def said(self, frame: bytes | str) -> Said:
         """See `wire.Wire`. Fills are the order's totals."""
         try:
-            message: Any = json.loads(frame, parse_float=Decimal)
+            message: Any = exact_json(frame)
         except ValueError:
             raise GarbledFrame("an order update that is not JSON") from None
         if not isinstance(message, dict):
             raise GarbledFrame("an order update that is no object")
         lower = {str(name).lower(): value for name, value in message.items()}
         if lower.get("type") != "order_alert":
-            return Said(notices=(f"Dhan sent a message of kind {str(lower.get('type'))[:40]!r}",))
+            kind = text_of(lower.get("type"))[:40]
+            return Said(notices=(f"Dhan sent a message of kind {kind!r}",))
+        data = lower.get("data")
+        if not isinstance(data, dict):
+            raise GarbledFrame("an order update without an order")
         try:
-            row = pushed_row(lower["data"])
-        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-            raise GarbledFrame(f"unreadable order update: {type(error).__name__}") from None
-        notices = (row.message,) if row.message and row.status == "OPEN" else ()
+            row = pushed_row(data)
+        except UNREADABLE as error:
+            return Said(notices=(f"an order of others is unreadable: {type(error).__name__}",))
+        notices = (row.message,) if row.message and row.status in ("OPEN", "PENDING") else ()
         return Said(orders=(row,), notices=notices)

@@ -1,28 +1,34 @@
 """Dhan's trades, positions, money and quotes as the port's records."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
-from algo_brokers.dhan.units import ist_us, nearest_paise, whole
-from algo_brokers.dhan.words import EXCHANGES, PRODUCT_NAMES, SEGMENTS
+from algo_engine.orders import Side
+
+from algo_brokers.dhan.units import ist_us, nearest_paise, text_of, whole
+from algo_brokers.dhan.words import EXCHANGES, PRODUCT_NAMES, SEGMENTS, UNREADABLE
 from algo_brokers.errors import DeniedLocally
 from algo_brokers.instruments import Instrument
+from algo_brokers.order_rows import readable_id
 from algo_brokers.port import Funds, Position, Quote, Trade
 
 MAX_QUOTES: Final = 1000
 """Ids in one call. (DhanHQ v2 market quote.)"""
 
+_SIDES: Final[dict[str, Side]] = {"BUY": "BUY", "SELL": "SELL"}
+
 
 def trade_of(fields: Mapping[str, Any]) -> Trade:
     """A row of the trade book."""
     return Trade(
-        order_id=str(fields["orderId"]),
+        order_id=readable_id(fields["orderId"]),
         exchange=EXCHANGES[fields["exchangeSegment"]],
-        symbol=str(fields["tradingSymbol"]),
-        side="BUY" if fields["transactionType"] == "BUY" else "SELL",
+        symbol=text_of(fields["tradingSymbol"]),
+        side=_SIDES[fields["transactionType"]],
         quantity=whole(fields["tradedQuantity"]),
         price=nearest_paise(fields["tradedPrice"]),
-        time_us=ist_us(str(fields["exchangeTime"])),
+        time_us=ist_us(text_of(fields["exchangeTime"])),
     )
 
 
@@ -30,9 +36,9 @@ def position_of(fields: Mapping[str, Any]) -> Position:
     """A row of the positions, in a product that we trade in."""
     return Position(
         exchange=EXCHANGES[fields["exchangeSegment"]],
-        symbol=str(fields["tradingSymbol"]),
+        symbol=text_of(fields["tradingSymbol"]),
         product=PRODUCT_NAMES[fields["productType"]],
-        quantity=whole(fields["netQty"]),
+        quantity=whole(fields["netQty"], may_be_negative=True),
         bought=whole(fields["buyQty"]),
         sold=whole(fields["sellQty"]),
     )
@@ -41,8 +47,8 @@ def position_of(fields: Mapping[str, Any]) -> Position:
 def funds_of(fields: Mapping[str, Any]) -> Funds:
     """The fund limit; `availabelBalance` is Dhan's own spelling."""
     return Funds(
-        available=nearest_paise(fields["availabelBalance"]),
-        used=nearest_paise(fields["utilizedAmount"]),
+        available=nearest_paise(fields["availabelBalance"], may_be_negative=True),
+        used=nearest_paise(fields["utilizedAmount"], may_be_negative=True),
     )
 
 
@@ -61,18 +67,20 @@ def quote_request(instruments: Sequence[Instrument]) -> dict[str, list[int]]:
 
 
 def quotes_of(reply: Mapping[str, Any], instruments: Sequence[Instrument]) -> list[Quote]:
-    """The quotes of those shares that the answer has."""
+    """The quotes of those shares that the answer has. One that is missing or cannot be read is left
+    out: it must not hide the others.
+    """
     segments: Mapping[str, Any] = reply["data"]
     found: list[Quote] = []
     for instrument in instruments:
-        fields = segments.get(SEGMENTS[instrument.exchange], {}).get(str(instrument.token))
-        if fields:
-            found.append(_quote(instrument, fields))
+        with suppress(*UNREADABLE):
+            shares = segments[SEGMENTS[instrument.exchange]]
+            found.append(_quote(instrument, shares[str(instrument.token)]))
     return found
 
 
 def _quote(instrument: Instrument, fields: Mapping[str, Any]) -> Quote:
-    traded = str(fields.get("last_trade_time") or "")
+    traded = text_of(fields.get("last_trade_time"))
     return Quote(
         exchange=instrument.exchange,
         symbol=instrument.symbol,

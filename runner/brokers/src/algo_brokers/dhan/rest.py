@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from algo_contract.broker_session import BrokerSession
 from algo_contract.money import rupees
-from algo_engine.orders import TERMINAL, Order, OrderRow, Terms
+from algo_engine.orders import Order, OrderRow, Terms
 
 from algo_brokers.dhan.answers import is_not_found, read_answer
 from algo_brokers.dhan.capabilities import CAPABILITIES
@@ -19,6 +19,7 @@ from algo_brokers.dhan.portfolio import (
     quotes_of,
     trade_of,
 )
+from algo_brokers.dhan.units import text_of
 from algo_brokers.dhan.words import (
     EXCHANGES,
     ORDER_TYPES,
@@ -33,6 +34,7 @@ from algo_brokers.errors import BrokerError, DeniedLocally, Rejected, Unresolved
 from algo_brokers.http import Http
 from algo_brokers.instruments import Instrument
 from algo_brokers.kinds import Desk
+from algo_brokers.order_rows import readable_id, row_with_tag
 from algo_brokers.port import Funds, Position, Quote, Trade
 from algo_brokers.wire import Endpoints
 
@@ -74,14 +76,15 @@ class DhanBroker:
             **_terms_fields(order.terms),
         }
         reply = await self._write("POST", "/orders", body, send_by=send_by)
-        if not isinstance(reply, dict) or not reply.get("orderId"):
+        order_id = readable_id(reply.get("orderId")) if isinstance(reply, dict) else ""
+        if not order_id:
             raise Unresolved("Dhan took an order without telling its id")
         is_refused = ended(reply.get("orderStatus")) == "REJECTED"
         return OrderRow(
             tag=order.tag,
             status="REJECTED" if is_refused else "PENDING",
             terms=order.terms,
-            broker_id=str(reply["orderId"]),
+            broker_id=order_id,
         )
 
     async def modify(self, order: Order, terms: Terms) -> OrderRow:
@@ -89,8 +92,8 @@ class DhanBroker:
         self._checked(terms)
         broker_id = await self._broker_id(order)
         body = {"orderId": broker_id, **_terms_fields(terms)}
-        reply = await self._write("PUT", _path(broker_id), body)
-        end = ended(reply.get("orderStatus")) if isinstance(reply, dict) else None
+        reply = _about(await self._write("PUT", _path(broker_id), body), broker_id)
+        end = ended(reply.get("orderStatus"))
         if end == "REJECTED":
             raise Rejected(f"Dhan refused to change order {broker_id}")
         if end is not None:
@@ -104,7 +107,9 @@ class DhanBroker:
         push tell.
         """
         broker_id = await self._broker_id(order)
-        await self._write("DELETE", _path(broker_id), None)
+        reply = await self._write("DELETE", _path(broker_id), None)
+        if reply is not None:
+            _about(reply, broker_id)
         return _live_row(order, order.terms, broker_id)
 
     async def order_by_tag(self, tag: str) -> OrderRow | None:
@@ -118,7 +123,7 @@ class DhanBroker:
         except BrokerError as error:
             if not is_not_found(error):
                 raise
-            return _with_tag(await self.orders(), tag)
+            return row_with_tag(await self.orders(), tag)
         if row.tag != tag:
             raise Unresolved("Dhan answered with another order than the one asked for")
         return row
@@ -126,7 +131,7 @@ class DhanBroker:
     async def orders(self) -> list[OrderRow]:
         """Today's order book. See `port.Orders`."""
         book = _listed(await self._read("/orders"), "order book")
-        book.sort(key=lambda fields: (str(fields.get("createTime")), str(fields.get("orderId"))))
+        book.sort(key=_age)
         return _readable(book_rows, book)
 
     async def trades(self) -> list[Trade]:
@@ -139,7 +144,7 @@ class DhanBroker:
     async def positions(self) -> list[Position]:
         """The day's net positions in NSE and BSE shares, in products that we trade in."""
         rows = [_ for _ in _listed(await self._read("/positions"), "positions") if _is_share(_)]
-        ours = [fields for fields in rows if fields.get("productType") in PRODUCT_NAMES]
+        ours = [_ for _ in rows if text_of(_.get("productType")) in PRODUCT_NAMES]
         return [_readable(position_of, fields) for fields in ours]
 
     async def funds(self) -> Funds:
@@ -160,7 +165,10 @@ class DhanBroker:
     async def check(self) -> str:
         """The client id, from the profile."""
         profile = _single(await self._read("/profile"))
-        return _readable(lambda fields: str(fields["dhanClientId"]), profile)
+        client_id = readable_id(profile.get("dhanClientId"))
+        if not client_id:
+            raise Unresolved("Dhan's profile has no client id")
+        return client_id
 
     async def close(self) -> None:
         """Closes the connections."""
@@ -180,7 +188,7 @@ class DhanBroker:
         if order.broker_id:
             return order.broker_id
         row = await self.order_by_tag(order.tag)
-        if row is None:
+        if row is None or not row.broker_id:
             raise DeniedLocally(f"Dhan's book does not show order {order.tag} (yet)")
         return row.broker_id
 
@@ -228,10 +236,16 @@ def _path(broker_id: str) -> str:
     return f"/orders/{quote(broker_id, safe='')}"
 
 
-def _with_tag(rows: Sequence[OrderRow], tag: str) -> OrderRow | None:
-    """The row with a tag; of several, which must not be, a live one first, then the fullest."""
-    found = [row for row in rows if row.tag == tag]
-    return max(found, key=lambda row: (row.status not in TERMINAL, row.filled), default=None)
+def _about(reply: Any, broker_id: str) -> dict[str, Any]:
+    """The answer to a change, which must be of the order that was to be changed."""
+    if not isinstance(reply, dict) or readable_id(reply.get("orderId")) != broker_id:
+        raise Unresolved(f"Dhan's answer does not tell of order {broker_id}")
+    return reply
+
+
+def _age(fields: dict[str, Any]) -> tuple[str, str]:
+    """By this an order book is sorted."""
+    return text_of(fields.get("createTime")), text_of(fields.get("orderId"))
 
 
 def _single(reply: Any) -> dict[str, Any]:
@@ -250,7 +264,7 @@ def _listed(reply: Any, what: str) -> list[dict[str, Any]]:
 
 
 def _is_share(fields: dict[str, Any]) -> bool:
-    return fields.get("exchangeSegment") in EXCHANGES
+    return text_of(fields.get("exchangeSegment")) in EXCHANGES
 
 
 def _readable(read: Callable[[F], T], told: F) -> T:

@@ -9,12 +9,14 @@ A stop that has fired looks like one that rests: Dhan has no word of its own for
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 from algo_engine.orders import TERMINAL, OrderRow, OrderStatus, OrderType, Terms
 
 from algo_brokers.dhan.answers import cleaned
-from algo_brokers.dhan.units import nearest_paise, whole, worth
+from algo_brokers.dhan.units import nearest_paise, text_of, whole, worth
+from algo_brokers.order_rows import is_possible, readable_id, unreadable_row
 
 SEGMENTS: Final = {"NSE": "NSE_EQ", "BSE": "BSE_EQ"}
 EXCHANGES: Final = {segment: exchange for exchange, segment in SEGMENTS.items()}
@@ -55,9 +57,13 @@ _OURS: Final = re.compile(r"[A-Z2-7]{20}")
 """A tag as `algo_contract.ids.order_tag` makes it."""
 
 
+UNREADABLE: Final = (ArithmeticError, LookupError, TypeError, ValueError)
+"""What reading a row of something else raises."""
+
+
 def our_tag(correlation_id: Any) -> str:
     """The correlation id if it is a tag of ours, else empty."""
-    text = str(correlation_id or "")
+    text = text_of(correlation_id)
     return text if _OURS.fullmatch(text) else ""
 
 
@@ -83,11 +89,22 @@ def order_status(word: Any, *, terms: Terms, filled: int) -> tuple[OrderStatus, 
 
 
 def book_row(fields: Mapping[str, Any]) -> OrderRow:
-    """A row of the order book.
+    """A row of the order book. One of ours that cannot be read says no more than that.
 
     Raises:
-        ArithmeticError, LookupError, TypeError, ValueError: it cannot be read.
+        UNREADABLE: a row of others cannot be read.
     """
+    tag = our_tag(fields.get("correlationId"))
+    try:
+        return _book_row(fields)
+    except UNREADABLE as error:
+        if not tag:
+            raise
+        reason = _reason(error)
+    return unreadable_row(tag, order_id=fields.get("orderId"), reason=reason)
+
+
+def _book_row(fields: Mapping[str, Any]) -> OrderRow:
     return _row(
         fields,
         broker_id=fields["orderId"],
@@ -99,31 +116,35 @@ def book_row(fields: Mapping[str, Any]) -> OrderRow:
 
 
 def book_rows(book: Sequence[Mapping[str, Any]]) -> list[OrderRow]:
-    """The order book. A row of others that cannot be read is passed over: it must not hide ours.
-
-    Raises:
-        ArithmeticError, LookupError, TypeError, ValueError: a row of ours cannot be read.
-    """
+    """The order book. No row that cannot be read hides another; those of others are left out."""
     rows: list[OrderRow] = []
     for fields in book:
-        try:
+        with suppress(*UNREADABLE):
             rows.append(book_row(fields))
-        except (ArithmeticError, LookupError, TypeError, ValueError):
-            if our_tag(fields.get("correlationId")):
-                raise
     return rows
 
 
 def pushed_row(fields: Mapping[str, Any]) -> OrderRow:
     """The `Data` of an order update. Its names come in PascalCase in the documents and in
     camelCase on the wire. One without an average counts at the price of its newest fill: the book
-    puts that right.
+    puts that right. One of ours that cannot be read says no more than that.
 
     Raises:
-        ArithmeticError, LookupError, TypeError, ValueError: it cannot be read.
+        UNREADABLE: one of others cannot be read.
     """
-    lower = {str(name).lower(): value for name, value in fields.items()}
-    reason = str(lower.get("reasondescription") or "")
+    lower = {name.lower(): value for name, value in fields.items()}
+    tag = our_tag(lower.get("correlationid"))
+    try:
+        return _pushed_row(lower)
+    except UNREADABLE as error:
+        if not tag:
+            raise
+        reason = _reason(error)
+    return unreadable_row(tag, order_id=lower.get("orderno"), reason=reason)
+
+
+def _pushed_row(lower: Mapping[str, Any]) -> OrderRow:
+    reason = text_of(lower.get("reasondescription"))
     named = {name: lower.get(name.lower()) for name in ("correlationId", "price", "triggerPrice")}
     return _row(
         {**named, "orderType": lower["ordertype"], "quantity": lower["quantity"]},
@@ -137,7 +158,12 @@ def pushed_row(fields: Mapping[str, Any]) -> OrderRow:
 
 def _name(word: Any) -> str:
     """Title case and spaces, as order updates have them, in the book's spelling."""
-    return str(word or "").strip().upper().replace(" ", "_").replace("-", "_")
+    return text_of(word).strip().upper().replace(" ", "_").replace("-", "_")
+
+
+def _reason(error: Exception) -> str:
+    """Which field is absent, or what is wrong with one."""
+    return f"no {error.args[0]}" if isinstance(error, LookupError) else cleaned(str(error))
 
 
 def _row(
@@ -151,20 +177,21 @@ def _row(
         price=nearest_paise(fields.get("price")) if kind in ("LIMIT", "STOP_LIMIT") else 0,
         trigger_price=nearest_paise(fields.get("triggerPrice")) if kind.startswith("STOP") else 0,
     )
-    done, tag = whole(filled), our_tag(fields.get("correlationId"))
-    value = worth(average, done)
-    if tag and done and value <= 0:
-        raise ValueError("a fill without a price")
+    done, order_id = whole(filled), readable_id(broker_id)
     status, unknown = order_status(word, terms=terms, filled=done)
+    if not is_possible(quantity=terms.quantity, filled=done, is_live=status not in TERMINAL):
+        raise ValueError("the quantity and what is filled of it contradict each other")
+    if not order_id:
+        raise ValueError("no order id")
     if type_name not in _TYPES and not unknown:
         unknown = f"Dhan shows an order of an unknown type, {type_name[:40]!r}"
     reason = cleaned(message) if status in ("REJECTED", "CANCELLED") else ""
     return OrderRow(
-        tag=tag,
+        tag=our_tag(fields.get("correlationId")),
         status=status,
         terms=terms,
         filled=done,
-        value=value,
-        broker_id=str(broker_id),
+        value=worth(average, done),
+        broker_id=order_id,
         message=unknown or reason,
     )

@@ -16,7 +16,7 @@ from algo_brokers.errors import (
     Unresolved,
 )
 from algo_brokers.http import Response
-from algo_brokers.zerodha.reading import Fields, Unreadable, cleaned, fields_of, json_of
+from algo_brokers.zerodha.reading import Fields, Unreadable, cleaned, fields_of, json_of, words
 
 RETRY_SECONDS: Final = 1.0
 """Zerodha counts calls by calendar second."""
@@ -55,9 +55,8 @@ def refusal(response: Response) -> BrokerError:
     if status == 429:
         return RateLimited("Zerodha: too many requests", retry_after=_retry_after(response))
     envelope = _envelope(response)
-    error = str(envelope.get("error_type") or "")
-    said = cleaned(str(envelope.get("message") or "no reason given"))
-    message = f"Zerodha: {said} ({cleaned(error) or 'no type'}, HTTP {status})"
+    error, said = (cleaned(words(envelope.get(name))) for name in ("error_type", "message"))
+    message = f"Zerodha: {said or 'no reason given'} ({error or 'no type'}, HTTP {status})"
     if not 400 <= status < 500 or envelope.get("status") != "error" or not error:
         return Unresolved(message if error else f"unreadable answer from Zerodha, HTTP {status}")
     if error == "TokenException":

@@ -4,8 +4,9 @@ import re
 from contextlib import suppress
 from typing import Final, cast
 
-from algo_engine.orders import OrderRow, Side, Terms
+from algo_engine.orders import TERMINAL, OrderRow, Side, Terms
 
+from algo_brokers.order_rows import is_possible, readable_id, unreadable_row
 from algo_brokers.port import Funds, Position, Quote, Trade
 from algo_brokers.zerodha.reading import (
     Fields,
@@ -16,6 +17,7 @@ from algo_brokers.zerodha.reading import (
     text,
     time_us,
     whole,
+    words,
 )
 from algo_brokers.zerodha.words import EXCHANGES, OUR_PRODUCTS, status_of, type_of
 
@@ -30,36 +32,49 @@ def order_row(order: Fields) -> OrderRow:
     Raises:
         Unreadable: no order.
     """
-    word = text(order, "status")
+    word, terms, filled = text(order, "status"), _terms(order), whole(order, "filled_quantity")
     status = status_of(word)
     notes = [cleaned(text(order, "status_message"))]
     if status is None:
-        notes.append(f"Zerodha calls its status {cleaned(word)!r}, which is taken as open")
-    filled = whole(order, "filled_quantity")
+        notes.append(f"Zerodha calls its status {cleaned(word)[:40]!r}, which is taken as open")
+    if status == "FILLED" and filled < terms.quantity:
+        notes.append(f"Zerodha calls it complete with {filled} of {terms.quantity} filled")
+        status = None
+    is_live = status not in TERMINAL
+    if not is_possible(quantity=terms.quantity, filled=filled, is_live=is_live):
+        raise Unreadable("quantity and filled_quantity contradict each other")
     return OrderRow(
         tag=our_tag(order),
         status=status or "OPEN",
-        terms=_terms(order),
+        terms=terms,
         filled=filled,
-        value=paise(order, "average_price", times=filled) if filled else 0,
+        value=_value(order, filled),
         broker_id=_order_id(order),
         message="; ".join(filter(None, notes)),
     )
 
 
-def order_rows(orders: list[Fields]) -> list[OrderRow]:
-    """The order book. A row of others that cannot be read is passed over: it must not hide ours.
+def row_of(order: Fields) -> OrderRow:
+    """As `order_row`; an order of ours that cannot be read is a row that says no more than that.
 
     Raises:
-        Unreadable: a row of ours.
+        Unreadable: an order of others.
     """
+    try:
+        return order_row(order)
+    except Unreadable as unreadable:
+        tag, reason = our_tag(order), str(unreadable)
+        if not tag:
+            raise
+    return unreadable_row(tag, order_id=order.get("order_id"), reason=reason)
+
+
+def order_rows(orders: list[Fields]) -> list[OrderRow]:
+    """The order book. No row that cannot be read hides another; those of others are left out."""
     rows: list[OrderRow] = []
     for order in orders:
-        try:
-            rows.append(order_row(order))
-        except Unreadable:
-            if our_tag(order):
-                raise
+        with suppress(Unreadable):
+            rows.append(row_of(order))
     return rows
 
 
@@ -79,7 +94,7 @@ def trades(rows: list[Fields]) -> list[Trade]:
     Raises:
         Unreadable: one cannot be read.
     """
-    found = [_trade(row) for row in rows if row.get("exchange") in EXCHANGES]
+    found = [_trade(row) for row in rows if _is_share(row)]
     return sorted(found, key=lambda trade: trade.time_us)
 
 
@@ -98,12 +113,12 @@ def positions(data: object) -> list[Position]:
             exchange=text(row, "exchange"),
             symbol=text(row, "tradingsymbol"),
             product=OUR_PRODUCTS[text(row, "product")],
-            quantity=whole(row, "quantity"),
+            quantity=whole(row, "quantity", may_be_negative=True),
             bought=whole(row, "buy_quantity"),
             sold=whole(row, "sell_quantity"),
         )
         for row in rows
-        if row.get("exchange") in EXCHANGES and text(row, "product") in OUR_PRODUCTS
+        if _is_share(row) and words(row.get("product")) in OUR_PRODUCTS
     ]
 
 
@@ -115,7 +130,10 @@ def funds(data: object) -> Funds:
     """
     equity = fields_of(data)
     used = fields_of(equity.get("utilised"))
-    return Funds(available=paise(equity, "net"), used=paise(used, "debits"))
+    return Funds(
+        available=paise(equity, "net", may_be_negative=True),
+        used=paise(used, "debits", may_be_negative=True),
+    )
 
 
 def quotes(data: object, keys: list[str]) -> list[Quote]:
@@ -142,9 +160,26 @@ def _quote(key: str, data: object) -> Quote:
         last_price=paise(fields, "last_price"),
         volume=whole(fields, "volume"),
         time_us=time_us(fields, "timestamp"),
-        lower_band=paise(fields, "lower_circuit_limit") if "lower_circuit_limit" in fields else 0,
-        upper_band=paise(fields, "upper_circuit_limit") if "upper_circuit_limit" in fields else 0,
+        lower_band=_band(fields, "lower_circuit_limit"),
+        upper_band=_band(fields, "upper_circuit_limit"),
     )
+
+
+def _band(fields: Fields, name: str) -> int:
+    return 0 if fields.get(name) is None else paise(fields, name)
+
+
+def _is_share(row: Fields) -> bool:
+    return words(row.get("exchange")) in EXCHANGES
+
+
+def _value(order: Fields, filled: int) -> int:
+    """Paise of the fills; 0 where Zerodha does not tell their average (yet): Kite Connect's own
+    types promise it for complete orders only.
+    """
+    if not filled or order.get("average_price") is None:
+        return 0
+    return paise(order, "average_price", times=filled)
 
 
 def _terms(order: Fields) -> Terms:
@@ -160,9 +195,9 @@ def _terms(order: Fields) -> Terms:
 
 
 def _order_id(order: Fields) -> str:
-    order_id = text(order, "order_id")
+    order_id = readable_id(order.get("order_id"))
     if not order_id:
-        raise Unreadable("order_id is empty")
+        raise Unreadable("order_id is none")
     return order_id
 
 

@@ -46,6 +46,7 @@ CAPABILITIES: Final = Capabilities(
     limits=Limits(
         orders_per_second=10,
         orders_per_minute=400,
+        orders_per_hour=None,
         orders_per_day=5000,
         reads_per_second=10,
         quotes_per_second=1,

@@ -11,10 +11,12 @@ from algo_contract.trading_day import ist_datetime, microseconds
 
 from algo_brokers.errors import DeniedLocally, Rejected, TokenExpired, Unresolved
 from algo_brokers.http import Http
+from algo_brokers.order_rows import readable_id
+from algo_brokers.tokens import readable_token
 from algo_brokers.wire import Endpoints
 from algo_brokers.zerodha.answers import data_of
 from algo_brokers.zerodha.endpoints import VERSION
-from algo_brokers.zerodha.reading import Unreadable, fields_of, text
+from algo_brokers.zerodha.reading import Unreadable, fields_of
 from algo_brokers.zerodha.rest import FORM
 
 EXPIRY_HOUR: Final = 6
@@ -81,7 +83,8 @@ class ZerodhaLogin:
         try:
             response = await http.write("POST", url, headers=VERSION | FORM, body=body)
             data = fields_of(data_of(response))
-            user_id, access_token = text(data, "user_id"), text(data, "access_token")
+            user_id = readable_id(data.get("user_id"))
+            access_token = readable_token(data.get("access_token"))
         except TokenExpired as error:
             raise Rejected(str(error)) from None
         except DeniedLocally as error:

@@ -3,13 +3,13 @@
 Freeze quantities are not in it.
 """
 
-import csv
 from collections.abc import AsyncIterator, Iterator
 from decimal import Decimal
 from typing import Final
 
 from algo_contract.broker_session import BrokerSession
 
+from algo_brokers.csv_rows import csv_rows
 from algo_brokers.http import Http
 from algo_brokers.instruments import Instrument
 from algo_brokers.wire import Endpoints
@@ -42,7 +42,7 @@ def parse_master(lines: Iterator[str]) -> Iterator[Instrument]:
     """The shares of NSE and BSE: indices, which are of type EQ too, have a segment of their own. A
     file whose first line is not the master's has none.
     """
-    rows = _rows(lines)
+    rows = csv_rows(lines)
     names = next(rows, [])
     if not set(COLUMNS) <= set(names):
         return
@@ -62,17 +62,6 @@ def parse_master(lines: Iterator[str]) -> Iterator[Instrument]:
                 )
             except ValueError:
                 continue
-
-
-def _rows(lines: Iterator[str]) -> Iterator[list[str]]:
-    reader = csv.reader(lines)
-    while True:
-        try:
-            yield next(reader)
-        except StopIteration:
-            return
-        except csv.Error:
-            continue
 
 
 def _positive(digits: str) -> int:

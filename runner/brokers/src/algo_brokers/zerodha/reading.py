@@ -1,17 +1,15 @@
 """Zerodha's JSON as exact values: rupees become paise without a float, odd values an error."""
 
 import datetime as dt
-import json
 from decimal import Decimal
 from typing import Any, Final, cast
 
 from algo_contract.trading_day import IST, microseconds
 
+from algo_brokers.exact_json import MAX_NUMBER, exact_json
+
 MAX_TEXT: Final = 300
 """Characters of a broker's message that are kept."""
-
-MAX_NUMBER: Final = 10**12
-"""Far above any price in rupees or quantity."""
 
 
 class Unreadable(ValueError):
@@ -22,14 +20,14 @@ Fields = dict[str, Any]
 
 
 def json_of(body: bytes | str) -> Any:
-    """A JSON text; its fractions as `Decimal`.
+    """A JSON text, as `exact_json`.
 
     Raises:
         Unreadable: it is none.
     """
     try:
-        return json.loads(body, parse_float=Decimal, parse_constant=_refuse)
-    except (ArithmeticError, ValueError, RecursionError):
+        return exact_json(body)
+    except ValueError:
         pass
     raise Unreadable("no JSON")
 
@@ -70,19 +68,24 @@ def text(fields: Fields, name: str) -> str:
     return value
 
 
-def whole(fields: Fields, name: str) -> int:
+def words(value: object) -> str:
+    """A text that is only shown; empty for anything else."""
+    return value if isinstance(value, str) else ""
+
+
+def whole(fields: Fields, name: str, *, may_be_negative: bool = False) -> int:
     """A whole number.
 
     Raises:
         Unreadable: absent, or something else.
     """
-    value = number(fields, name)
+    value = number(fields, name, may_be_negative=may_be_negative)
     if value != int(value):
         raise Unreadable(f"{name} is no whole number")
     return int(value)
 
 
-def number(fields: Fields, name: str) -> Decimal:
+def number(fields: Fields, name: str, *, may_be_negative: bool = False) -> Decimal:
     """A number.
 
     Raises:
@@ -91,19 +94,19 @@ def number(fields: Fields, name: str) -> Decimal:
     value = fields.get(name)
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
         raise Unreadable(f"{name} is no number")
-    if not -MAX_NUMBER < value < MAX_NUMBER:
+    if not (-MAX_NUMBER if may_be_negative else 0) <= value <= MAX_NUMBER:
         raise Unreadable(f"{name} is out of proportion")
     return Decimal(value)
 
 
-def paise(fields: Fields, name: str, *, times: int = 1) -> int:
+def paise(fields: Fields, name: str, *, times: int = 1, may_be_negative: bool = False) -> int:
     """An amount in rupees, `times` as much, in paise: rounded once, at the end, half to even. An
     average price has more digits than paise have.
 
     Raises:
         Unreadable: no amount.
     """
-    return round(number(fields, name) * times * 100)
+    return round(number(fields, name, may_be_negative=may_be_negative) * times * 100)
 
 
 def time_us(fields: Fields, name: str) -> int:
@@ -117,7 +120,7 @@ def time_us(fields: Fields, name: str) -> int:
         return 0
     try:
         return microseconds(dt.datetime.fromisoformat(value).replace(tzinfo=IST))
-    except ValueError:
+    except (OverflowError, ValueError):
         pass
     raise Unreadable(f"{name} is no time")
 
@@ -126,7 +129,3 @@ def cleaned(message: str) -> str:
     """A broker's words on one line, without control characters, not too long."""
     printable = "".join(c if c.isprintable() else " " for c in message[: 4 * MAX_TEXT])
     return " ".join(printable.split())[:MAX_TEXT]
-
-
-def _refuse(_: str) -> None:
-    raise Unreadable("no number")

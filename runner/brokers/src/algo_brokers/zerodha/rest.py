@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 from urllib.parse import quote as quoted
 from urllib.parse import urlencode
 
@@ -13,13 +13,14 @@ from algo_brokers.errors import DeniedLocally, Unresolved
 from algo_brokers.http import Http
 from algo_brokers.instruments import Instrument
 from algo_brokers.kinds import Desk
+from algo_brokers.order_rows import readable_id, row_with_tag
 from algo_brokers.port import Funds, Position, Quote, Trade
 from algo_brokers.wire import Endpoints
 from algo_brokers.zerodha import book
 from algo_brokers.zerodha.answers import data_of
 from algo_brokers.zerodha.capabilities import CAPABILITIES
 from algo_brokers.zerodha.endpoints import headers
-from algo_brokers.zerodha.reading import Unreadable, fields_of, rows_of, text
+from algo_brokers.zerodha.reading import Fields, Unreadable, fields_of, rows_of
 from algo_brokers.zerodha.words import ORDER_TYPES, PRODUCTS
 
 FORM: Final = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -65,17 +66,17 @@ class ZerodhaBroker:
         self._allowed(terms)
         order_id = await self._id_of(order)
         data = await self._write("PUT", _path(order_id), _form(terms))
-        return _received(order.tag, terms, _order_id(data))
+        return _received(order.tag, terms, _same_id(data, order_id))
 
     async def cancel(self, order: Order) -> OrderRow:
         """Asks for the end of an order. See `port.Orders`."""
         order_id = await self._id_of(order)
         data = await self._write("DELETE", _path(order_id), {})
-        return _received(order.tag, order.terms, _order_id(data))
+        return _received(order.tag, order.terms, _same_id(data, order_id))
 
     async def order_by_tag(self, tag: str) -> OrderRow | None:
         """Looks through the book: Zerodha finds nothing by tag. See `port.Orders`."""
-        return next((row for row in reversed(await self.orders()) if row.tag == tag), None)
+        return row_with_tag(await self.orders(), tag)
 
     async def orders(self) -> list[OrderRow]:
         """Today's order book. See `port.Orders`."""
@@ -105,7 +106,7 @@ class ZerodhaBroker:
 
     async def check(self) -> str:
         """Reads the profile; the account's id. See `port.Broker`."""
-        return await self._read("/user/profile", lambda data: _known(fields_of(data), "user_id"))
+        return await self._read("/user/profile", _user_id)
 
     async def close(self) -> None:
         """Closes the connections."""
@@ -123,7 +124,7 @@ class ZerodhaBroker:
         if order.broker_id:
             return order.broker_id
         row = await self.order_by_tag(order.tag)
-        if row is None:
+        if row is None or not row.broker_id:
             raise DeniedLocally(f"Zerodha's order book does not show {order.tag} (yet)")
         return row.broker_id
 
@@ -179,15 +180,21 @@ def _received(tag: str, terms: Terms, order_id: str) -> OrderRow:
 
 def _order_id(data: object) -> str:
     """The id in the answer to a write; without one nobody knows what became of it."""
-    try:
-        return _known(fields_of(data), "order_id")
-    except Unreadable:
-        pass
-    raise Unresolved("Zerodha's answer has no order id")
+    order_id = readable_id(cast("Fields", data).get("order_id")) if isinstance(data, dict) else ""
+    if not order_id:
+        raise Unresolved("Zerodha's answer has no order id")
+    return order_id
 
 
-def _known(fields: dict[str, Any], name: str) -> str:
-    value = text(fields, name)
-    if not value:
-        raise Unreadable(f"{name} is empty")
-    return value
+def _same_id(data: object, order_id: str) -> str:
+    """The id in the answer to a change, which must be of the order that was to be changed."""
+    if _order_id(data) != order_id:
+        raise Unresolved(f"Zerodha's answer is about another order than {order_id}")
+    return order_id
+
+
+def _user_id(data: object) -> str:
+    user_id = readable_id(fields_of(data).get("user_id"))
+    if not user_id:
+        raise Unreadable("user_id is none")
+    return user_id

@@ -14,10 +14,10 @@ from algo_contract.broker_session import BrokerSession
 
 from algo_brokers.instruments import Instrument
 from algo_brokers.wire import Endpoints, GarbledFrame, Said, Wire, WireTick
-from algo_brokers.zerodha.book import order_row, our_tag
+from algo_brokers.zerodha.book import row_of
 from algo_brokers.zerodha.capabilities import CAPABILITIES
 from algo_brokers.zerodha.endpoints import VERSION
-from algo_brokers.zerodha.reading import Unreadable, cleaned, fields_of, json_of
+from algo_brokers.zerodha.reading import Unreadable, cleaned, fields_of, json_of, words
 
 COUNT: Final = Struct(">H")
 
@@ -118,7 +118,7 @@ class ZerodhaWire:
         kind, data = message.get("type"), message.get("data")
         if kind == "order":
             return _order(data)
-        return Said(notices=[cleaned(f"Zerodha, {kind}: {data}")])
+        return Said(notices=[cleaned(f"Zerodha, {words(kind)}: {words(data)}")])
 
 
 def wires(endpoints: Endpoints, session: BrokerSession) -> tuple[Wire, ...]:
@@ -181,16 +181,16 @@ def _packet(frame: bytes, at: int) -> WireTick:
 
 
 def _order(data: object) -> Said:
-    """A pushed order; one of others that cannot be read is a word for the log."""
+    """A pushed order; one of others that cannot be read is a word for the log, one of ours is a row
+    of which only that is known.
+    """
     try:
         order = fields_of(data)
     except Unreadable:
         raise GarbledFrame("an order that is none") from None
     try:
-        row = order_row(order)
+        row = row_of(order)
     except Unreadable as unreadable:
-        if our_tag(order):
-            raise GarbledFrame(f"an order of ours: {unreadable}") from None
         return Said(notices=[f"an order of others: {unreadable}"])
     return Said(orders=(row,), notices=(row.message,) if row.message else ())
 
