@@ -25,7 +25,9 @@ class Search:
 
     since_us: int
     reads: int = 0
-    first_read_us: int = 0
+    last_read_us: int = 0
+    """When the newest of these reads was begun."""
+
     was_up: bool = True
     """The socket of order updates was connected at every one of these reads."""
 
@@ -47,16 +49,18 @@ class Evidence:
                 del self.searches[tag]
             elif started_us >= search.since_us:
                 search.reads += 1
-                search.first_read_us = search.first_read_us or started_us
+                search.last_read_us = max(search.last_read_us, started_us)
                 search.was_up = search.was_up and is_up
 
-    def verdicts(self, state: State, *, lag_us: int, now_us: int) -> Iterator[Answered]:
-        """The orders that were never taken, as far as anybody can know."""
+    def verdicts(self, state: State, *, lag_us: int) -> Iterator[Answered]:
+        """The orders that were never taken, as far as anybody can know. What counts is how long
+        after the request the newest book was read, not the time that has passed since.
+        """
         for order in _unseen(state):
             search = self.searches.get(order.tag)
             if search is None or search.reads < READS:
                 continue
-            looked_us = now_us - search.since_us
+            looked_us = search.last_read_us - search.since_us
             is_quick = order.leg == "exit" and search.was_up and looked_us >= lag_us
             if is_quick or looked_us >= GIVE_UP_US:
                 del self.searches[order.tag]

@@ -4,6 +4,7 @@ the runner itself only while that is silent.
 
 import asyncio
 import json
+import random
 import time
 from typing import Any, Final
 
@@ -26,6 +27,10 @@ SILENT_US: Final = 6_000_000
 """A feed that has told of no reading of the book for so long is silent: it reads every 2 s."""
 
 OWN_READ_SECONDS: Final = 2.0
+MAX_OWN_READ_SECONDS: Final = 16.0
+"""A reading that fails is tried again after a pause that doubles: where the limit is reached, every
+runner of the account would keep it closed."""
+
 WATCH_READ_US: Final = 60_000_000
 """How often the book is read for an order that was given up as absent."""
 
@@ -59,16 +64,15 @@ async def watch_book(session: Session, desk: LiveDesk) -> None:
     Raises:
         Fenced: a newer runner has taken over.
     """
+    pause = OWN_READ_SECONDS
     while True:
-        await asyncio.sleep(OWN_READ_SECONDS)
+        await asyncio.sleep(pause * random.uniform(1, 1.5))  # noqa: S311 - apart from other runners
         silent_us = time.time_ns() // 1000 - desk.book_us
         if silent_us > (SILENT_US if _waits(session.state) else WATCH_READ_US) and _cares(session):
-            await _read_book(session, desk)
+            is_read = await _read_book(session, desk)
+            pause = OWN_READ_SECONDS if is_read else min(2 * pause, MAX_OWN_READ_SECONDS)
         await _show_again(session, desk)
-        now_us = time.time_ns() // 1000
-        for answer in list(
-            desk.evidence.verdicts(session.state, lag_us=desk.lag_us, now_us=now_us)
-        ):
+        for answer in list(desk.evidence.verdicts(session.state, lag_us=desk.lag_us)):
             session.count("place", "absent")
             await session.handle(answer, kind="absent")
 
@@ -89,18 +93,19 @@ async def _take(session: Session, desk: LiveDesk, fields: dict[str, str]) -> Non
     desk.evidence.note_book(known, started_us=int(started), is_up=is_up)
 
 
-async def _read_book(session: Session, desk: LiveDesk) -> None:
+async def _read_book(session: Session, desk: LiveDesk) -> bool:
     started_us = time.time_ns() // 1000
     try:
         rows = await desk.broker.orders()
     except BrokerError as error:
         log("order_book_unread", error=str(error))
-        return
+        return False
     desk.book_us = max(desk.book_us, started_us)
     for row in rows:
         await _show(session, desk, row)
     tags = {row.tag for row in rows}
     desk.evidence.note_book(tags, started_us=started_us, is_up=False)
+    return True
 
 
 async def _show(session: Session, desk: LiveDesk, row: OrderRow) -> None:
