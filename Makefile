@@ -60,8 +60,8 @@ size: .venv/.installed
 audit: .venv/.installed ## known holes in the dependencies
 	$(BIN)/pip-audit --disable-pip --requirement requirements/runner.lock --requirement requirements/operator.lock --requirement requirements/login.lock --requirement requirements/sim.lock
 
-unit: setup
-	$(PYTEST) -m "not e2e"
+unit: setup # three at a time: most of them wait for processes
+	$(PYTEST) -m "not e2e" -n 3 --dist worksteal
 
 e2e: up ## the tests that need pods, on the local cluster
 	$(PYTEST) -m e2e tests/e2e
