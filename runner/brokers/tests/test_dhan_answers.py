@@ -119,6 +119,24 @@ def test_read_answer__json_too_deep__is_unresolved():
     assert type(raised(answer(200, b"[" * 100_000))) is Unresolved
 
 
+@pytest.mark.parametrize("body", [{}, [], {"message": "Forbidden"}, "no", None])
+@pytest.mark.parametrize("status", [400, 403, 404])
+def test_read_answer__refusal_of_a_write_that_is_not_in_dhans_words__is_unresolved(status, body):
+    assert type(raised(answer(status, body))) is Unresolved
+    assert type(raised(answer(status, body), is_write=False)) is Rejected
+
+
+@pytest.mark.parametrize("status", [301, 302, 304, 307])
+@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"errorCode": "DH-906"}'])
+def test_read_answer__3xx__is_unresolved_whatever_it_says(status, body):
+    assert type(raised(answer(status, body))) is Unresolved
+    assert type(raised(answer(status, body), is_write=False)) is Unresolved
+
+
+def test_read_answer__error_without_a_code_and_status_200__is_never_a_good_answer():
+    assert isinstance(raised(answer(200, {"errorCode": None, "errorMessage": "no"})), Rejected)
+
+
 def test_is_not_found__only_refusals_that_may_mean_no_such_order():
     assert is_not_found(raised(error(404, "DH-905")))
     assert is_not_found(raised(error(400, "DH-906")))

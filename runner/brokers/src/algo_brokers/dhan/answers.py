@@ -51,7 +51,9 @@ def read_answer(response: Response, *, is_write: bool) -> Any:
 
 
 def refusal(response: Response, *, is_write: bool = False) -> BrokerError:
-    """What an answer that is not good means."""
+    """What an answer that is not good means. A write was refused only where Dhan says so in its own
+    words: what a gateway on the way answers proves nothing about an order.
+    """
     status = response.status
     try:
         reply: Any = exact_json(response.body)
@@ -72,7 +74,7 @@ def refusal(response: Response, *, is_write: bool = False) -> BrokerError:
     if code in _ADDRESS:
         return AddressRefused(text)
     timed_out = is_write and any(word in message.lower() for word in ("timed out", "timeout"))
-    if code in _UNKNOWN_OUTCOME or status == 408 or timed_out:
+    if code in _UNKNOWN_OUTCOME or status == 408 or timed_out or (is_write and not code):
         return Unresolved(text)
     return Rejected(text)
 
