@@ -129,6 +129,9 @@ def sealed(what: str, broker: str, namespace: str, account: str, secret: str) ->
 
 
 def _objects(sim: BrokerSim, image: str) -> list[dict[str, Any]]:
+    """Other pods reach the broker alone: its admin API trades and cancels, and knows no log-in.
+    `kubectl port-forward` ends inside the pod, where no policy stands in its way.
+    """
     labels = {
         "app.kubernetes.io/part-of": "algo-trading",
         "app.kubernetes.io/component": "sim",
@@ -137,6 +140,7 @@ def _objects(sim: BrokerSim, image: str) -> list[dict[str, Any]]:
     metadata = {"name": sim.name, "namespace": PLATFORM, "labels": labels}
     select = {"app.kubernetes.io/name": sim.name}
     ports = [{"name": name, "port": port} for name, port in PORTS.items()]
+    broker_port = {"protocol": "TCP", "port": PORTS[sim.broker]}
     return [
         {
             "apiVersion": "v1",
@@ -157,7 +161,7 @@ def _objects(sim: BrokerSim, image: str) -> list[dict[str, Any]]:
             "spec": {
                 "podSelector": {"matchLabels": select},
                 "policyTypes": ["Ingress", "Egress"],
-                "ingress": [{"from": [{"namespaceSelector": {}}]}],
+                "ingress": [{"from": [{"namespaceSelector": {}}], "ports": [broker_port]}],
             },
         },
         {
