@@ -13,9 +13,16 @@ def test_network_policy__any_simulator__lets_others_to_the_brokers_port_alone(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, broker: str
 ) -> None:
     applied: list[dict[str, Any]] = []
-    monkeypatch.setattr(broker_sim, "kubectl", lambda *_words: "")
-    monkeypatch.setattr(broker_sim, "image_of", lambda _name: "sim:1")
-    monkeypatch.setattr(broker_sim, "apply", lambda *objects: applied.extend(objects))
+
+    def apply(*objects: dict[str, Any]) -> None:
+        applied.extend(objects)
+
+    def said(*words: str) -> str:
+        return " ".join(words)
+
+    monkeypatch.setattr(broker_sim, "kubectl", said)
+    monkeypatch.setattr(broker_sim, "image_of", str)
+    monkeypatch.setattr(broker_sim, "apply", apply)
     ticks = tmp_path / "ticks.csv"
     ticks.write_text("")
 

@@ -14,6 +14,8 @@ from algo_contract.ids import order_tag
 from algo_engine.orders import Order, Terms
 
 from algo_brokers.dhan import KIND
+from algo_brokers.dhan.login import DhanLogin
+from algo_brokers.dhan.totp import totp
 from algo_brokers.errors import (
     AddressRefused,
     DeniedLocally,
@@ -476,6 +478,85 @@ async def test_login__seed_that_is_none__is_rejected_and_not_shown(http):
     with pytest.raises(Rejected, match="not base32") as caught:
         await login.login(http, SECRETS | {"totp_seed": "189"}, callback={}, now_us=NOW_US)
     assert "189" not in str(caught.value)
+
+
+STEP = 1_795_146_600
+"""Where a step of 30 s begins, seconds since the epoch."""
+
+
+class HandClock:
+    """Time that passes only while somebody waits."""
+
+    def __init__(self):
+        self.now = 0.0
+
+    def monotonic(self):
+        return self.now
+
+    async def sleep(self, seconds):
+        self.now += seconds
+
+
+async def logging_in(dhan, http, clock, *, second):
+    login = DhanLogin(KIND.endpoints(dhan.url, None), monotonic=clock.monotonic, sleep=clock.sleep)
+    now_us = int((STEP + second) * 1_000_000)
+    return await login.login(http, SECRETS, callback={}, now_us=now_us)
+
+
+def codes(dhan):
+    return [path.rpartition("=")[2] for _, path, _, _ in dhan.asked]
+
+
+def code_at(second):
+    return totp(SECRETS["totp_seed"], at_seconds=STEP + second)
+
+
+@pytest.mark.parametrize(
+    ("second", "waited", "sent"), [(0, 0.0, 0), (24.9, 0.0, 0), (25.5, 5.5, 31), (29.5, 1.5, 31)]
+)
+async def test_login__end_of_a_step__waits_for_the_next_code(dhan, http, second, waited, sent):
+    dhan.give("POST /app/generateAccessToken", {"accessToken": "jwt-2"})
+    clock = HandClock()
+
+    await logging_in(dhan, http, clock, second=second)
+
+    assert clock.now == pytest.approx(waited, abs=0.001)
+    assert codes(dhan) == [code_at(sent)]
+
+
+async def test_login__code_refused__the_next_steps_is_tried_once_and_then_it_is_rejected(
+    dhan, http
+):
+    dhan.give("POST /app/generateAccessToken", {"status": "error", "message": "Invalid TOTP"})
+    clock = HandClock()
+
+    with pytest.raises(Rejected, match="Invalid TOTP"):
+        await logging_in(dhan, http, clock, second=10)
+
+    assert codes(dhan) == [code_at(10), code_at(31)]
+    assert clock.now == pytest.approx(21, abs=0.001)
+
+
+async def test_login__code_refused_at_its_edge__the_next_one_lets_in(dhan, http):
+    dhan.give("POST /app/generateAccessToken", {"status": "error", "message": "Invalid TOTP"})
+    clock, real = HandClock(), HandClock.sleep
+
+    async def sleep(seconds):
+        dhan.give("POST /app/generateAccessToken", {"accessToken": "jwt-2"})
+        await real(clock, seconds)
+
+    clock.sleep = sleep
+    session = await logging_in(dhan, http, clock, second=24)
+
+    assert session.access_token == "jwt-2"
+    assert codes(dhan) == [code_at(24), code_at(31)]
+
+
+async def test_login__pin_refused__is_asked_once(dhan, http):
+    dhan.give("POST /app/generateAccessToken", {"status": "error", "message": "Invalid Pin"})
+    with pytest.raises(Rejected):
+        await logging_in(dhan, http, HandClock(), second=10)
+    assert len(dhan.asked) == 1
 
 
 async def test_login__nobody_there__is_unresolved(http):

@@ -3,13 +3,16 @@
 A token lives 24 hours from its issue. (DhanHQ v2 authentication.)
 """
 
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 from urllib.parse import urlencode
 
 from algo_contract.broker_session import BrokerSession
 
 from algo_brokers.dhan.answers import read_answer
-from algo_brokers.dhan.totp import totp
+from algo_brokers.dhan.totp import STEP_SECONDS, seconds_to_code, totp
 from algo_brokers.dhan.units import ist_us, text_of
 from algo_brokers.errors import (
     DeniedLocally,
@@ -27,6 +30,9 @@ TOO_SOON: Final = "once every"
 """Of the words with which a second log-in within two minutes is refused, without a code."""
 
 TOO_SOON_SECONDS: Final = 120.0
+WRONG_CODE: Final = "totp"
+"""Of the words with which a one-time password is refused, in small letters."""
+
 MAX_ADDRESS: Final = 45
 """Characters of an IPv6 address."""
 
@@ -34,10 +40,18 @@ MAX_ADDRESS: Final = 45
 class DhanLogin:
     """Implements `kinds.Login`."""
 
-    def __init__(self, endpoints: Endpoints) -> None:
-        """Connects nothing."""
+    def __init__(
+        self,
+        endpoints: Endpoints,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        """Connects nothing. The clock is for tests: a code may have to be waited for."""
         self._auth: Final = endpoints.login
         self._api: Final = endpoints.rest
+        self._monotonic: Final = monotonic
+        self._sleep: Final = sleep
 
     def url(self, secrets: dict[str, str]) -> str:
         """Empty: nobody has to open a page."""
@@ -47,24 +61,52 @@ class DhanLogin:
     async def login(
         self, http: Http, secrets: dict[str, str], *, callback: dict[str, str], now_us: int
     ) -> BrokerSession:
-        """A new session. See `kinds.Login`."""
+        """A new session. See `kinds.Login`.
+
+        The first refusal of a code may be the fault of its moment: the next step's is tried, and no
+        code twice. Takes up to 36 s, apart from the broker's own time.
+        """
         del callback
-        client_id = secrets["client_id"]
+        started = self._monotonic()
+
+        def clock() -> float:
+            return now_us / 1_000_000 + self._monotonic() - started
+
+        code, step = await self._code(secrets["totp_seed"], clock)
         try:
-            code = totp(secrets["totp_seed"], at_seconds=now_us // 1_000_000)
+            reply = await self._generate(http, secrets, code)
+        except Rejected as error:
+            if WRONG_CODE not in str(error).lower():
+                raise
+            code, _ = await self._code(secrets["totp_seed"], clock, after_step=step)
+            reply = await self._generate(http, secrets, code)
+        return _session(reply, client_id=secrets["client_id"], now_us=now_us)
+
+    async def _code(
+        self, seed: str, clock: Callable[[], float], *, after_step: int = -1
+    ) -> tuple[str, int]:
+        """A code that can be sent now, and its step; waits for it."""
+        wait = seconds_to_code(clock(), after_step=after_step)
+        if wait:
+            await self._sleep(wait)
+        at_seconds = int(clock())
+        try:
+            return totp(seed, at_seconds=at_seconds), at_seconds // STEP_SECONDS
         except ValueError as error:
             raise Rejected(str(error)) from None
-        query = urlencode({"dhanClientId": client_id, "pin": secrets["pin"], "totp": code})
-        url = f"{self._auth}/app/generateAccessToken?{query}"
+
+    async def _generate(self, http: Http, secrets: dict[str, str], code: str) -> Any:
+        """What the auth host answers to a code."""
+        fields = {"dhanClientId": secrets["client_id"], "pin": secrets["pin"], "totp": code}
+        url = f"{self._auth}/app/generateAccessToken?{urlencode(fields)}"
         try:
-            reply = await _asked(http, "POST", url, {"Accept": "application/json"})
+            return await _asked(http, "POST", url, {"Accept": "application/json"})
         except TokenExpired as error:
             raise Rejected(str(error)) from None
         except Rejected as error:
             if TOO_SOON in str(error):
                 raise RateLimited(str(error), retry_after=TOO_SOON_SECONDS) from None
             raise
-        return _session(reply, client_id=client_id, now_us=now_us)
 
     async def renew(self, http: Http, session: BrokerSession, *, now_us: int) -> BrokerSession:
         """The session with a token for another 24 hours; the old one may be void from now on. See
