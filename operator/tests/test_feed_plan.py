@@ -43,7 +43,7 @@ def feed(**fields) -> FeedSeen:
         "sure": True,
         "in_position": False,
         "pod": None,
-        "settings_mark": settings_mark(feed_assignment(ACCOUNT)),
+        "settings_mark": settings_mark(feed_assignment(ACCOUNT), SETTINGS),
         "secret": None,
         "acl_current": True,
     }
@@ -110,12 +110,46 @@ def test_feed__no_longer_needed__goes_with_its_user_and_secret():
 
 @pytest.mark.parametrize("fields", [{"image": "runner:0"}, {}])
 def test_feed__new_image_or_settings__replace_it_only_out_of_position(fields):
-    mark = "older" if not fields else settings_mark(feed_assignment(ACCOUNT))
+    mark = "older" if not fields else settings_mark(feed_assignment(ACCOUNT), SETTINGS)
     changed = running(pod=a_pod(**fields), settings_mark=mark)
 
     assert kinds(changed) == ["DeleteFeed"]
     assert kinds(dataclasses.replace(changed, in_position=True)) == []
     assert kinds(dataclasses.replace(changed, sure=False)) == []
+
+
+def test_feed__redis_ticks_moved__takes_a_new_pod_out_of_position():
+    moved = SETTINGS.model_copy(update={"runner_ticks_redis_url": "redis://elsewhere:6379"})
+
+    assert plan_feed(running(), moved).actions == (
+        act.DeleteFeed(a_pod().uid, "the account's settings changed"),
+    )
+    assert plan_feed(running(in_position=True), moved).actions == ()
+
+
+@pytest.mark.parametrize(
+    "session", [NO_SESSION, SessionFacts(state="unreadable"), open_session(until=NOON)]
+)
+def test_feed__pod_gone_in_position__starts_again_with_the_session_in_its_secret(session):
+    evicted = feed(session=session, in_position=True, secret=a_secret())
+
+    assert kinds(evicted) == ["StartFeed"]
+    assert kinds(dataclasses.replace(evicted, in_position=False)) == ["CleanFeed"]
+    assert kinds(dataclasses.replace(evicted, secret=a_secret(session=""))) == []
+
+
+def test_feed__pod_gone_in_position_and_the_account_is_wrong__keeps_its_secret():
+    assert (
+        kinds(feed(account=live_account(problem="no"), in_position=True, secret=a_secret())) == []
+    )
+
+
+def test_feed__password_unreadable_and_the_account_is_wrong__keeps_its_user():
+    broken = running(account=live_account(problem="no"), in_position=True, acl_current=False)
+
+    assert kinds(broken) == ["GrantFeed"]
+    assert kinds(dataclasses.replace(broken, secret=a_secret(password=None))) == []
+    assert kinds(dataclasses.replace(broken, secret=None)) == []
 
 
 def test_feed__new_session__reaches_it():
@@ -164,7 +198,14 @@ def test_feed__left_by_an_account_that_is_gone__makes_room():
     st.builds(
         feed,
         deleting=st.booleans(),
-        session=st.sampled_from([NO_SESSION, open_session(), open_session(until=NOON)]),
+        session=st.sampled_from(
+            [
+                NO_SESSION,
+                SessionFacts(state="unreadable"),
+                open_session(),
+                open_session(until=NOON),
+            ]
+        ),
         needed_us=st.sampled_from([None, 0, NOON + 1]),
         sure=st.booleans(),
         in_position=st.booleans(),
@@ -181,7 +222,7 @@ def test_feed__whatever_is_seen__never_two_and_never_taken_from_a_position(obser
     if observed.pod is not None:
         assert act.StartFeed() not in actions
     if observed.in_position:
-        assert not any(isinstance(a, act.DeleteFeed) for a in actions)
+        assert not any(isinstance(a, act.DeleteFeed | act.CleanFeed) for a in actions)
     if not observed.sure:
         assert act.CleanFeed() not in actions
 

@@ -348,6 +348,24 @@ async def test_feed__redis_lost_its_users__is_let_in_again(world, keys, live):
     await feed.aclose()
 
 
+async def test_feed__secret_without_a_readable_password__gets_the_one_that_is_granted(
+    world, keys, live
+):
+    await running(world, keys, live)
+    data = {"redis.json": base64.b64encode(b"{").decode()}
+    await world.kube.patch(SECRETS, live, "mine-feed", {"data": data})
+
+    seen = {"metadata": {"annotations": {"example.com/look": "again"}}}
+    await world.kube.patch(ACCOUNTS, live, "mine", seen)
+
+    text = await until_file(world, live, "mine-feed", "redis.json", lambda text: text != "{")
+    await world.idle()
+    told = read_redis(text)[1]
+    feed = Redis(port=told.port, username=told.username, password=told.password, protocol=2)
+    assert await feed.ping()
+    await feed.aclose()
+
+
 async def test_feed__account_gone__leaves_nothing(world, keys, live):
     await running(world, keys, live)
     own = account_id((await account(world, live))["metadata"]["uid"])

@@ -1,7 +1,7 @@
 """One pass over an account's feed pod: observe, plan, apply; part of the account's pass."""
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import structlog
@@ -41,6 +41,8 @@ class _Pass:
     context: Context
     key: Key
     seen: FeedSeen
+    password: str = field(repr=False)
+    """Of the feed's Redis user: what is granted in this pass is what is written down."""
 
     @property
     def child(self) -> str:
@@ -83,7 +85,7 @@ async def observe_feed(
 async def reconcile_feed(context: Context, key: Key, seen: FeedSeen) -> None:
     """Bring the feed closer to what it should be."""
     decided = plan_feed(seen, context.settings)
-    work = _Pass(context, key, seen)
+    work = _Pass(context, key, seen, _known_password(seen) or secrets.token_urlsafe(32))
     for action in decided.actions:
         context.leadership.check()
         await _one(work, action)
@@ -165,9 +167,9 @@ async def _one(work: _Pass, action: act.FeedAction) -> None:
         case act.StartFeed():
             await _start(work)
         case act.GrantFeed():
-            await _grant(work, _password(work))
+            await _grant(work)
         case act.WriteFeedSecret():
-            await _write_secret(work, _password(work))
+            await _write_secret(work)
         case act.MarkFeed(mark):
             patch = {"metadata": {"annotations": {names.ASSIGNMENT_ANNOTATION: mark}}}
             work.context.pods.put(
@@ -179,11 +181,9 @@ async def _one(work: _Pass, action: act.FeedAction) -> None:
             await _clean(work)
 
 
-def _password(work: _Pass) -> str:
-    """The one that its pod has read; one that cannot be read is made anew."""
-    secret = work.seen.secret
-    known = secret.password if secret is not None else None
-    return known or secrets.token_urlsafe(32)
+def _known_password(seen: FeedSeen) -> str | None:
+    """The one that its pod has read, where the Secret still tells it."""
+    return seen.secret.password if seen.secret is not None else None
 
 
 async def _start(work: _Pass) -> None:
@@ -195,10 +195,10 @@ async def _start(work: _Pass) -> None:
         else:
             context.live.taken.add(work.key)
         raise Conflict(f"a pod named {work.child} exists already")
-    password = secrets.token_urlsafe(32)
+    anew = replace(work, password=secrets.token_urlsafe(32))
     await context.users.revoke(seen.account.id)
-    await _grant(work, password)
-    await _write_secret(work, password)
+    await _grant(anew)
+    await _write_secret(anew)
     body = feed_pod(
         feed_assignment(seen.account),
         seen.account,
@@ -211,18 +211,18 @@ async def _start(work: _Pass) -> None:
     await _tell(work, "FeedCreated", f"Started a feed pod for {seen.account.broker}.")
 
 
-async def _grant(work: _Pass, password: str) -> None:
+async def _grant(work: _Pass) -> None:
     account = work.seen.account
-    rules = feed_rules(account=account.id, feed=account.feed, password=password)
+    rules = feed_rules(account=account.id, feed=account.feed, password=work.password)
     await work.context.users.grant(account.id, rules, only=_SERVER)
 
 
-async def _write_secret(work: _Pass, password: str) -> None:
+async def _write_secret(work: _Pass) -> None:
     context, seen, namespace = work.context, work.seen, work.key.namespace
     session = seen.session
     body = feed_secret(
         seen.account,
-        redis_file(context.settings, seen.account.id, password),
+        redis_file(context.settings, seen.account.id, work.password),
         context.sessions.text(seen.account.uid, session.mark) if session.state == "open" else "",
         namespace=namespace,
         owned=work.owned,

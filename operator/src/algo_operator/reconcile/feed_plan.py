@@ -35,7 +35,13 @@ def wants_feed(seen: FeedSeen) -> bool:
     if not _is_usable(seen) or (seen.deleting and not seen.in_position):
         return False
     needed = seen.needed_us is not None and seen.needed_us <= seen.wall_us
-    return needed and (seen.pod is not None or has_session(seen.session, now_us=seen.wall_us))
+    return needed and (seen.pod is not None or _has_session(seen))
+
+
+def _has_session(seen: FeedSeen) -> bool:
+    """In position the one that its Secret still holds will do, whatever became of the spec's."""
+    held = seen.in_position and seen.secret is not None and bool(seen.secret.session)
+    return held or has_session(seen.session, now_us=seen.wall_us)
 
 
 def _is_usable(seen: FeedSeen) -> bool:
@@ -48,7 +54,8 @@ def _steps(seen: FeedSeen, settings: Settings, *, wanted: bool) -> list[act.Feed
     if pod is None:
         if wanted:
             return [] if foreign else [act.StartFeed()]
-        return [act.CleanFeed()] if secret is not None and not foreign and seen.sure else []
+        lets_go = seen.sure and not seen.in_position
+        return [act.CleanFeed()] if secret is not None and not foreign and lets_go else []
     if seen.left_over and not pod.leaving:
         return [act.DeleteFeed(pod.uid, "it is of an account of this name that is gone")]
     if not pod.ours or foreign:
@@ -76,7 +83,7 @@ def _replacement(seen: FeedSeen, pod: PodFacts, settings: Settings) -> str:
         return ""
     if pod.image != settings.runner_image:
         return "there is a new image"
-    if seen.settings_mark != settings_mark(feed_assignment(seen.account)):
+    if seen.settings_mark != settings_mark(feed_assignment(seen.account), settings):
         return "the account's settings changed"
     return ""
 
@@ -84,11 +91,11 @@ def _replacement(seen: FeedSeen, pod: PodFacts, settings: Settings) -> str:
 def _keep(seen: FeedSeen, pod: PodFacts) -> list[act.FeedAction]:
     assignment, secret = feed_assignment(seen.account), seen.secret
     session = session_for(seen)
-    steps: list[act.FeedAction] = []
-    if not seen.acl_current:
-        steps.append(act.GrantFeed())
+    steps: list[act.FeedAction] = [] if seen.acl_current else [act.GrantFeed()]
     if seen.account.problem:
-        return steps  # its spec may name any host by now: the pod goes on as it was made
+        # Its spec may name any host by now: the pod goes on as it was made, and so does its user
+        # where its password cannot be read, for a new one would not be handed to it.
+        return steps if secret is not None and secret.password else []
     stale = (
         secret is None
         or secret.assignment != assignment

@@ -14,7 +14,14 @@ from algo_operator.model.facts import Account
 from algo_operator.model.feeds import FeedSecret
 from algo_operator.settings import Settings
 from algo_operator.specs import naming
-from algo_operator.specs.secret import encoded, password_in, redis_file, session_mark, text_in
+from algo_operator.specs.secret import (
+    encoded,
+    password_in,
+    redis_file,
+    session_mark,
+    text_in,
+    ticks_address,
+)
 
 
 def feed_assignment(account: Account) -> FeedAssignment:
@@ -30,9 +37,11 @@ def feed_assignment(account: Account) -> FeedAssignment:
     )
 
 
-def settings_mark(assignment: FeedAssignment) -> str:
-    """A short fingerprint of what the feed reads once."""
-    return hashlib.sha256(feed_json(assignment).encode()).hexdigest()[:16]
+def settings_mark(assignment: FeedAssignment, settings: Settings) -> str:
+    """A short fingerprint of what the feed reads once: its assignment and where redis-ticks is."""
+    host, port = ticks_address(settings)
+    read_once = f"{feed_json(assignment)} {host}:{port}"
+    return hashlib.sha256(read_once.encode()).hexdigest()[:16]
 
 
 def feed_mark(assignment: FeedAssignment, session: str) -> str:

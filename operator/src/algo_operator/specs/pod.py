@@ -89,7 +89,7 @@ def feed_pod(
         "labels": naming.feed_labels(account.name, account.id),
         "annotations": {
             names.ASSIGNMENT_ANNOTATION: feed_mark(assignment, session),
-            FEED_SETTINGS_ANNOTATION: settings_mark(assignment),
+            FEED_SETTINGS_ANNOTATION: settings_mark(assignment, settings),
         },
     }
     if owned:

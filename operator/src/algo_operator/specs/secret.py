@@ -61,13 +61,16 @@ def redis_file(settings: Settings, username: str, password: str) -> str:
     state_host, state_port = host_and_port(
         settings.runner_state_redis_url or settings.state_redis_url
     )
-    ticks_host, ticks_port = host_and_port(
-        settings.runner_ticks_redis_url or settings.ticks_redis_url
-    )
+    ticks_host, ticks_port = ticks_address(settings)
     return redis_json(
         state=RedisServer(host=state_host, port=state_port, username=username, password=password),
         ticks=RedisServer(host=ticks_host, port=ticks_port, username=username, password=password),
     )
+
+
+def ticks_address(settings: Settings) -> tuple[str, int]:
+    """Host and port of redis-ticks, as runners and feeds reach it."""
+    return host_and_port(settings.runner_ticks_redis_url or settings.ticks_redis_url)
 
 
 def password_in(redis: str) -> str | None:
