@@ -2,6 +2,7 @@
 
 import random
 
+import pytest
 from algo_brokers.wire import WireTick
 from algo_feed.exchange_clock import ExchangeClock, restamped
 
@@ -104,16 +105,57 @@ def test_recorded__connected_anew_in_the_day__goes_on() -> None:
     assert (clock.newest_us, clock.begins_anew) == (NINE + HOUR + SECOND, False)
 
 
+def stamps(
+    *ticks: WireTick, last: dict[int, int], stamps_trades: bool = True, now_us: int = NOW
+) -> list[int]:
+    found = restamped(list(ticks), received_us=now_us, last=last, stamps_trades=stamps_trades)
+    return [tick.time_us for tick in found]
+
+
 def test_restamped__unchanged_trade_time__receive_time() -> None:
     last: dict[int, int] = {}
-    first, second = WireTick(1, 100, 1, 10, NOW - 60 * SECOND), WireTick(2, 100, 1, 10, 0)
+    first = WireTick(1, 100, 1, 10, NOW - 60 * SECOND)
 
-    def stamps(*ticks: WireTick) -> list[int]:
-        return [t.time_us for t in restamped(list(ticks), received_us=NOW, last=last)]
-
-    assert stamps(first, second) == [NOW - 60 * SECOND, 0]
-    assert stamps(first, second) == [NOW, NOW]
+    assert stamps(first, last=last) == [NOW - 60 * SECOND]
+    assert stamps(first, last=last) == [NOW]
     traded = first._replace(time_us=NOW - SECOND, price=101)
-    assert stamps(traded, second) == [NOW - SECOND, NOW]
+    assert stamps(traded, last=last) == [NOW - SECOND]
     future = first._replace(time_us=NOW + HOUR)
-    assert stamps(future, future) == [NOW + HOUR, NOW + HOUR]
+    assert stamps(future, future, last=last) == [NOW + HOUR, NOW + HOUR]
+
+
+@pytest.mark.parametrize("stamps_trades", [True, False])
+def test_restamped__no_trade_today__never_published(*, stamps_trades: bool) -> None:
+    last: dict[int, int] = {}
+    untraded = WireTick(1, 10_000, 7, 0, NOW - 3 * DAY)
+
+    for _ in range(3):
+        assert stamps(untraded, last=last, stamps_trades=stamps_trades) == []
+
+
+def test_restamped__last_trade_of_an_earlier_day__keeps_its_time() -> None:
+    last: dict[int, int] = {}
+    earlier = WireTick(1, 10_000, 7, 50, NOW - 3 * DAY)
+
+    for _ in range(3):
+        assert stamps(earlier, last=last) == [NOW - 3 * DAY]
+
+
+@pytest.mark.parametrize("stamps_trades", [True, False])
+def test_restamped__no_time__only_after_a_stamp_of_today(*, stamps_trades: bool) -> None:
+    last: dict[int, int] = {}
+    bare = WireTick(1, 10_000, 7, 50, 0)
+
+    assert stamps(bare, bare, last=last, stamps_trades=stamps_trades) == []
+    stamped = bare._replace(time_us=NOW - SECOND)
+    assert stamps(stamped, bare, last=last, stamps_trades=stamps_trades) == [NOW - SECOND, NOW]
+    assert stamps(bare._replace(key=2), last=last, stamps_trades=stamps_trades) == []
+    tomorrow_us = NOW + DAY
+    assert stamps(bare, last=last, stamps_trades=stamps_trades, now_us=tomorrow_us) == []
+
+
+def test_restamped__stamps_of_packets__stay() -> None:
+    last: dict[int, int] = {}
+    packet = WireTick(1, 100, 1, 10, NOW - SECOND)
+
+    assert stamps(packet, packet, last=last, stamps_trades=False) == [NOW - SECOND] * 2

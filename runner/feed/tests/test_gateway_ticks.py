@@ -209,7 +209,10 @@ async def test_streams__wall_clock__capped_by_age(tmp_path: Path, redis: RedisPr
         await feed.want(YESBANK)
 
         await feed.until(lambda: feed.ask("XLEN", stream) < 110)
-        await feed.until(lambda: [tick["p"] for tick in feed.ticks()[-1:]] == [9500])
+        await sim.advance("09:20:00")
+        newest = trades("09:20:00")[-1]
+        await feed.until(lambda: [(t["p"], t["v"]) for t in feed.ticks()[-1:]] == [newest[1:]])
+        assert all(tick["v"] for tick in feed.ticks()), "yesterday's price is none of today"
 
 
 async def test_sockets__more_than_one_holds__shared_out(

@@ -46,9 +46,9 @@ def test_render__any_numbers__the_command_that_was_meant(ticks: list[WireTick]) 
     assert read(out) == [
         ["XADD", streams[t.key], "*"]
         + [str(word) for word in ("p", t.price, "q", t.quantity, "v", t.volume)]
-        + [str(word) for word in ("t", t.time_us or NOW, "r", NOW)]
+        + [str(word) for word in ("t", t.time_us, "r", NOW)]
         for t in ticks
-        if t.key in streams and t.price > 0
+        if t.key in streams and t.price > 0 and t.time_us
     ]
 
 
@@ -60,8 +60,9 @@ def test_render__no_price__counted(price: int) -> None:
     assert (out, made.bad_prices) == ([], 1)
 
 
-def test_render__no_time_in_a_recording__passed_over() -> None:
-    made, out = lines("Feed"), []
+@pytest.mark.parametrize("follows", ["Feed", "Wall"])
+def test_render__no_time__passed_over(follows: str) -> None:
+    made, out = lines(follows), []
     made.render([WireTick(7, 5, 1, 1, 0), WireTick(7, 5, 1, 1, NOW)], received_us=NOW, out=out)
 
     assert len(out) == 1

@@ -94,20 +94,41 @@ class ExchangeClock:
         self._ahead_us = 0
 
 
-def restamped(ticks: list[WireTick], *, received_us: int, last: dict[int, int]) -> list[WireTick]:
-    """Ticks that carry the time of the last trade, stamped for the wall clock.
+def restamped(
+    ticks: list[WireTick], *, received_us: int, last: dict[int, int], stamps_trades: bool = True
+) -> list[WireTick]:
+    """The ticks that may be published under the wall clock, with the stamps to publish.
 
-    A packet with a new trade keeps its time. One without (the order book moved) says that the
-    price stands now, so it is stamped with its receipt. `last` is each instrument's last trade.
+    - A share without volume was not traded today: its price is an earlier day's, and passed over.
+    - Where stamps are those of last trades (`stamps_trades`), a packet with a new trade keeps its
+      time. One without (the order book moved) says that the price stands now, so it is stamped
+      with its receipt; if the trade is of an earlier day it keeps that time.
+    - A packet without a time, as Zerodha's before the mode is set, tells of now only where a
+      packet has shown a time of today for its share.
+
+    `last` is each share's newest stamp, kept from call to call.
     """
     stamped: list[WireTick] = []
+    today = _day(received_us)
     for tick in ticks:
-        key, price, quantity, volume, traded_us = tick
-        if last.get(key) == traded_us and traded_us <= received_us + FUTURE_US:
-            stamped.append(WireTick(key, price, quantity, volume, received_us))
+        key, price, quantity, volume, time_us = tick
+        if volume <= 0:
+            continue
+        before_us = last.get(key, 0)
+        if not time_us:
+            tells_of_now = _day(before_us) == today
+            if not tells_of_now:
+                continue
         else:
-            last[key] = traded_us
-            stamped.append(tick)
+            last[key] = time_us
+            tells_of_now = (
+                stamps_trades
+                and before_us == time_us <= received_us + FUTURE_US
+                and _day(time_us) == today
+            )
+        stamped.append(
+            WireTick(key, price, quantity, volume, received_us) if tells_of_now else tick
+        )
     return stamped
 
 

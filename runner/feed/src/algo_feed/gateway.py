@@ -56,8 +56,8 @@ class Gateway:
         self.ready: Final = asyncio.Event()
         self.clock: Final = ExchangeClock(assignment.clock)
         self._figures: Final = figures
-        self._restamps: Final = wires[_MARKET].stamps_trades and self.clock.is_wall
-        self._last_trades: Final = dict[int, int]()
+        self._stamps_trades: Final = wires[_MARKET].stamps_trades
+        self._newest_stamps: Final = dict[int, int]()
         endpoints = kind.endpoints(assignment.base_url, assignment.feed_url)
         hours = Hours(self.clock, broker=assignment.broker)
         around = Surroundings(
@@ -171,8 +171,13 @@ class Gateway:
 
     def ticks(self, ticks: list[WireTick], *, received_us: int) -> None:
         """Prices go to Redis."""
-        if self._restamps:
-            ticks = restamped(ticks, received_us=received_us, last=self._last_trades)
+        if self.clock.is_wall:
+            ticks = restamped(
+                ticks,
+                received_us=received_us,
+                last=self._newest_stamps,
+                stamps_trades=self._stamps_trades,
+            )
         self._figures.newest_tick_us = received_us
         self.stream.offer(ticks, received_us=received_us)
 

@@ -89,10 +89,8 @@ class TickLines:
             )
 
     def _stamp(self, time_us: int, received_us: int) -> int:
-        """What to publish as the exchange's time. A packet without one tells of now; in a
-        recording that says nothing, so it gets 0 and is passed over.
-        """
+        """What to publish as the exchange's time; 0 for a packet without one: it is passed over."""
         if not time_us:
-            return received_us if self._clock.is_wall else 0
+            return 0
         self._clock.see(time_us, received_us=received_us, is_trades=self._stamps_trades)
         return time_us
