@@ -23,7 +23,7 @@ from algo_engine.orders import Order, OrderRow, Side, Terms
 from algo_sim.server import addresses, build, close, serve
 from algo_sim.settings import read_settings
 from scenarios_columns import Column
-from sim_server import TICKS, Simulator
+from sim_server import TICKS, Simulator, step_begin_us
 
 DAY = "2026-11-20"
 """A trading day under today's rules, for the prices of another one."""
@@ -113,8 +113,7 @@ class Bench:
 async def log_in(sim: Simulator, column: Column, http: Http, login: Login) -> BrokerSession:
     """A session from a whole log-in."""
     callback = await column.callback(sim)
-    now_us = time.time_ns() // 1000
-    return await login.login(http, column.secrets, callback=callback, now_us=now_us)
+    return await login.login(http, column.secrets, callback=callback, now_us=step_begin_us())
 
 
 async def download(made: Kind, http: Http, endpoints: Endpoints, session: BrokerSession) -> str:

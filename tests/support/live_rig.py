@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -31,7 +30,7 @@ from algo_contract.feed_assignment import FEED_FILE, FeedAssignment, feed_json
 from days import a_day, a_strategy
 from redis_server import RedisProcess, free_port
 from runner_process import RunnerProcess, hash_of, wait_for
-from sim_server import Simulator, simulator
+from sim_server import Simulator, simulator, step_begin_us
 
 ACCOUNT = "brk_live"
 SECRETS = {
@@ -200,8 +199,7 @@ async def logged_in(sim: Simulator, broker: str) -> BrokerSession:
     callback = {"request_token": await sim.zerodha_request_token()} if broker == "zerodha" else {}
     http = Http()
     try:
-        now_us = time.time_ns() // 1000
-        return await login.login(http, SECRETS[broker], callback=callback, now_us=now_us)
+        return await login.login(http, SECRETS[broker], callback=callback, now_us=step_begin_us())
     finally:
         await http.close()
 

@@ -12,6 +12,7 @@ import contextlib
 import hashlib
 import json
 import sys
+import time
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,13 @@ import aiohttp
 
 TICKS = Path(__file__).resolve().parents[2] / "crds/samples/ticks/YESBANK-20190709.csv"
 START_SECONDS = 20
+
+
+def step_begin_us() -> int:
+    """The begin of this half minute, µs: a log-in at that moment waits for no other code. The
+    simulator takes a code up to a minute later.
+    """
+    return time.time_ns() // 30_000_000_000 * 30_000_000
 
 
 @dataclass

@@ -1,6 +1,5 @@
 """A whole gateway against the simulated Dhan: two sockets, stamps of last trades."""
 
-import time
 from pathlib import Path
 
 from algo_brokers.http import Http
@@ -10,7 +9,7 @@ from algo_contract.trading_day import seconds_of_day
 from algo_engine.tick_file import read_ticks
 from feed_gateway import YESBANK, Feed, feed_gateway
 from redis_server import RedisProcess
-from sim_server import TICKS, Simulator, simulator
+from sim_server import TICKS, Simulator, simulator, step_begin_us
 
 SECOND = 1_000_000
 MIDNIGHT = 1_562_610_600 * SECOND
@@ -23,7 +22,7 @@ async def dhan_session(sim: Simulator) -> BrokerSession:
     secrets = {"client_id": "1100000001", "pin": "123456", "totp_seed": "JBSWY3DPEHPK3PXP"}
     login = dhan.login(dhan.endpoints(sim.base_url("dhan"), sim.feed_url("dhan")))
     try:
-        return await login.login(http, secrets, callback={}, now_us=time.time_ns() // 1000)
+        return await login.login(http, secrets, callback={}, now_us=step_begin_us())
     finally:
         await http.close()
 
