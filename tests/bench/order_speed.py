@@ -35,13 +35,14 @@ from algo_runner.desk import at_desk, open_desk
 from algo_runner.journal import Journal
 from algo_runner.market import Market, follow
 from algo_runner.session import Session
-from days import a_day, a_strategy
 from redis_server import RedisProcess, running_redis
+from session_days import now_day
 
 from tests.bench.figures import Figure, percentile
 
 HERE = Path(__file__).parent
 ROUNDS, WARM_UP = 300, 20
+TICKS_BEFORE = 20
 STREAM = redis_keys.ticks("brk_bench", "NSE", "YESBANK")
 FACTS = InstrumentFacts(token=3050241, tick_size=5)
 FORM = b"order_type=MARKET&quantity=10&validity=DAY&market_protection=-1"
@@ -132,7 +133,7 @@ async def _in_position(bench: Bench, folder: Path) -> AsyncIterator[None]:
         asyncio.ensure_future(follow(session, reader, Market(), feed)),
         asyncio.ensure_future(deliver(session, desk)),
     ]
-    await asyncio.sleep(0.03)
+    await _flowing(reader)
     try:
         yield
     finally:
@@ -154,22 +155,23 @@ async def _bare(bench: Bench) -> AsyncIterator[None]:
                     writer.write(REQUEST)
 
     task = asyncio.ensure_future(run())
-    await asyncio.sleep(0.03)
+    await _flowing(reader)
     try:
         yield
     finally:
         await _stop([task], [reader.close, state.close, writer.close])
 
 
+async def _flowing(reader: TickReader) -> None:
+    """Returns once ticks come in."""
+    while reader.ticks < TICKS_BEFORE:  # noqa: ASYNC110 - the reader tells nobody
+        await asyncio.sleep(0.005)
+
+
 def _day(port: int) -> Assignment:
     live = Live(instrument=FACTS, base_url=f"http://127.0.0.1:{port}")
-    return a_day(
-        a_strategy(uid=str(uuid.uuid4())),
-        broker="zerodha",
-        account_id="brk_bench",
-        feed="brk_bench",
-        live=live,
-    )
+    day, _ = now_day(uid=str(uuid.uuid4()))
+    return replace(day, broker="zerodha", account_id="brk_bench", feed="brk_bench", live=live)
 
 
 def _holding(day: Assignment) -> State:

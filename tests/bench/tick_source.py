@@ -12,7 +12,6 @@ import time
 import redis
 
 HIGH, LOW = 9500, 9290
-FIRST_US = 1562643900_000_000  # 9 July 2019, 09:15 IST
 
 
 def main() -> None:
@@ -27,14 +26,10 @@ def main() -> None:
         is_asked = bool(select.select([0], [], [], 0)[0])
         if is_asked and not os.read(0, 64):
             return
-        fields = {
-            "p": LOW if is_asked else HIGH,
-            "q": 1,
-            "v": number,
-            "t": FIRST_US + number * 1000,
-        }
         now = time.time_ns()
-        server.xadd(stream, fields | {"r": now // 1000}, maxlen=10_000, approximate=True)
+        fields = {"p": LOW if is_asked else HIGH, "q": 1, "v": number}
+        fields |= {"t": now // 1000, "r": now // 1000}
+        server.xadd(stream, fields, maxlen=10_000, approximate=True)
         if is_asked:
             print(now, flush=True)
 

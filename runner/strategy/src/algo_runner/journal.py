@@ -5,9 +5,8 @@ broker (the intents, with their tags), and the engine's state after it. The same
 `strategy:{id}:state` and appends the story to `:events`, so all of it is there or none.
 """
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Final
 
 from algo_contract.assignment import RunnerState, state_hash
@@ -30,7 +29,7 @@ from algo_redis.script import Script
 from algo_redis.streams import entry_fields
 
 from algo_runner.errors import Fenced, StateFull
-from algo_runner.snapshot import snapshot
+from algo_runner.snapshot import compact, fields_of, snapshot
 
 _ALLOW_FULL: Final = "#!lua flags=allow-oom\n"
 """A redis-state that is full must not stop whoever guards a position."""
@@ -187,7 +186,7 @@ class Journal:
             *self.token,
             self.sequence,
             kind,
-            json.dumps([_intent(a) for a in actions if not isinstance(a, Tell)]),
+            compact([_intent(a) for a in actions if not isinstance(a, Tell)]),
             snapshot(state),
             len(words),
             *words,
@@ -220,9 +219,9 @@ class Journal:
 def _intent(action: Place | Modify | Cancel) -> dict[str, Any]:
     match action:
         case Place(order):
-            return {"op": "place"} | asdict(order)
+            return {"op": "place"} | fields_of(order)
         case Modify(tag, terms):
-            return {"op": "modify", "tag": tag, "terms": asdict(terms)}
+            return {"op": "modify", "tag": tag, "terms": terms}
         case Cancel(tag):
             return {"op": "cancel", "tag": tag}
 

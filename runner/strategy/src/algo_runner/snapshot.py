@@ -1,8 +1,9 @@
 """The engine's state as JSON: what a journal entry carries and a successor starts from."""
 
 import json
-from dataclasses import asdict
-from typing import Any
+from dataclasses import fields
+from functools import cache
+from typing import Any, Final
 
 from algo_contract.assignment import Strategy
 from algo_engine.orders import Order, Terms
@@ -11,7 +12,27 @@ from algo_engine.state import State
 
 def snapshot(state: State) -> str:
     """Compact JSON of the whole state."""
-    return json.dumps(asdict(state), separators=(",", ":"))
+    return compact(state)
+
+
+def compact(value: Any) -> str:
+    """Compact JSON of values with dataclasses in them; `asdict`, which copies everything first,
+    takes ten times as long, and this is on the way of every order.
+    """
+    return _ENCODER.encode(value)
+
+
+def fields_of(value: Any) -> dict[str, Any]:
+    """A dataclass's fields by name, not copied."""
+    return {name: getattr(value, name) for name in _names_of(type(value))}
+
+
+@cache
+def _names_of(kind: type[Any]) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind))
+
+
+_ENCODER: Final = json.JSONEncoder(separators=(",", ":"), default=fields_of)
 
 
 def read_snapshot(text: str) -> State:
@@ -21,16 +42,16 @@ def read_snapshot(text: str) -> State:
         ValueError: not a snapshot of this release.
     """
     try:
-        fields: dict[str, Any] = json.loads(text)
-        fields["strategy"] = Strategy(**fields["strategy"])
-        fields["entry"] = _order(fields["entry"]) if fields["entry"] else None
-        fields["exits"] = tuple(_order(order) for order in fields["exits"])
-        return State(**fields)
+        words: dict[str, Any] = json.loads(text)
+        words["strategy"] = Strategy(**words["strategy"])
+        words["entry"] = _order(words["entry"]) if words["entry"] else None
+        words["exits"] = tuple(_order(order) for order in words["exits"])
+        return State(**words)
     except (KeyError, TypeError) as error:
         raise ValueError(f"unreadable snapshot in the journal: {error}") from error
 
 
-def _order(fields: dict[str, Any]) -> Order:
-    fields["terms"] = Terms(**fields["terms"])
-    fields["wanted"] = Terms(**fields["wanted"]) if fields["wanted"] else None
-    return Order(**fields)
+def _order(words: dict[str, Any]) -> Order:
+    words["terms"] = Terms(**words["terms"])
+    words["wanted"] = Terms(**words["wanted"]) if words["wanted"] else None
+    return Order(**words)
