@@ -41,6 +41,9 @@ def test_account__what_no_one_can_read__is_named_so():
         ("http://sim.algo-sim.svc:8086", False),
         ("http://open.example:1", True),
         ("https://open.example/kite", True),
+        ("https://listed.example", True),
+        ("https://LISTED.example.:443/v2", True),
+        ("http://listed.example", False),
         ("http://sim.algo-sim.svc:8085@evil.example", False),
         ("http://open.example@evil.example", False),
         ("http://user:word@open.example", False),
@@ -50,13 +53,33 @@ def test_account__what_no_one_can_read__is_named_so():
     ],
 )
 def test_addresses__not_on_the_list__are_refused(url, is_allowed):
-    allowed = frozenset({"sim.algo-sim.svc:8085", "open.example"})
+    allowed = frozenset({"sim.algo-sim.svc:8085", "open.example", "listed.example:443"})
 
     for field in ("base_url", "feed_url"):
         wrong = wrong_address(account(**{field: url}), allowed)
         assert (wrong == "") == is_allowed
         assert "word" not in wrong
     assert wrong_address(account(), frozenset()) == ""
+
+
+@pytest.mark.parametrize(
+    ("proxy", "is_allowed"),
+    [
+        ("http://proxy.example:3128", True),
+        ("http://10.0.0.5:3128", True),
+        ("http://10.0.0.6:3128", False),
+        ("http://127.1:3128", False),
+        ("http://redis-ticks.algo-system.svc.cluster.local.:6379", False),
+        ("https://proxy.example:443", False),
+        ("http://me:word@proxy.example:3128", False),
+    ],
+)
+def test_egress_proxy__inside_or_none__is_refused(proxy, is_allowed):
+    wrong = wrong_address(account(egress_proxy=proxy), frozenset({"10.0.0.5:3128"}))
+
+    assert (wrong == "") == is_allowed
+    assert is_allowed or wrong.startswith("egressProxy ")
+    assert "word@" not in wrong
 
 
 @settings(deadline=None)

@@ -34,10 +34,10 @@ async def zerodha_account(world, sim, **spec) -> None:
     await world.make("kite", "zerodha", sealedLogin=sealed, **urls, **spec)
 
 
-async def dhan_account(world, sim, **fields) -> None:
-    sealed = await world.sealed_login("dhan", "dhan", **fields)
+async def dhan_account(world, sim, *, pin: str = "", **spec) -> None:
+    sealed = await world.sealed_login("dhan", "dhan", **({"pin": pin} if pin else {}))
     urls = {"baseUrl": sim.base_url("dhan"), "feedUrl": sim.feed_url("dhan")}
-    await world.make("dhan", "dhan", sealedLogin=sealed, **urls)
+    await world.make("dhan", "dhan", sealedLogin=sealed, **urls, **spec)
 
 
 async def test_zerodha__browser_log_in__gives_a_session_for_the_operator(world):
@@ -99,19 +99,21 @@ async def test_zerodha__callback_of_another_account__is_not_used(world):
         assert await log_ins(sim, "zerodha") == 0
 
 
-async def test_dhan__no_session__logs_in_by_itself_and_sees_its_address(world):
+async def test_dhan__no_session__logs_in_by_itself_and_tells_no_address_of_others(world):
     async with simulator(brokers=("dhan",)) as sim:
-        await world.start()
-        await dhan_account(world, sim)
+        worker = await world.start(ip_echo_url=sim.base_url("dhan"))
+        await dhan_account(world, sim, registeredIP="198.51.100.1")
 
-        body = await world.until("dhan", lambda b: b["status"]["observedIP"])
+        body = await world.until("dhan", lambda b: said(b)["status"] == "True")
 
-        assert said(body)["status"] == "True"
-        assert body["status"]["observedIP"] == "127.0.0.1"
         session = await world.session(body)
         headers = {"access-token": session.access_token, "client-id": session.client_id}
         async with sim.http.get(f"{sim.base_url('dhan')}/v2/profile", headers=headers) as told:
             assert told.status == 200
+        await quiet(worker)
+        assert "observedIP" not in (await world.get("dhan"))["status"]
+        assert "GET /v2/ip/getIP" not in await sim.requests("dhan")
+        assert "spec.registeredIP is compared with nothing" in said(body)["message"]
 
 
 async def test_dhan__wrong_pin__asked_once_even_by_the_next_process(world):
@@ -359,20 +361,78 @@ async def test_worker__address__asked_of_the_platforms_echo(world):
         await writer.drain()
         writer.close()
 
-    async with await asyncio.start_server(echo, "127.0.0.1", 0) as server, simulator() as sim:
+    async with (
+        await asyncio.start_server(echo, "127.0.0.1", 0) as server,
+        egress_proxy() as (through, _),
+        simulator() as sim,
+    ):
         port = server.sockets[0].getsockname()[1]
         await world.start(ip_echo_url=f"http://127.0.0.1:{port}/")
-        await zerodha_account(world, sim)
+        await zerodha_account(world, sim, egressProxy=through)
 
-        body = await world.until("kite", lambda b: b["status"]["observedIP"])
+        body = await world.until("kite", lambda b: b["status"].get("observedIP"))
 
     assert body["status"]["observedIP"] == "203.0.113.7"
 
 
 async def test_worker__egress_proxy__every_question_goes_through_it(world):
+    async with egress_proxy() as (through, asked), simulator(brokers=("dhan",)) as sim:
+        await sim.settings("dhan", registered_ip="127.0.0.1")
+        await world.start()
+        await dhan_account(world, sim, egressProxy=through)
+
+        body = await world.until("dhan", lambda b: b["status"].get("observedIP"))
+
+        assert body["status"]["observedIP"] == "127.0.0.1"
+        assert said(body)["status"] == "True"
+        assert asked
+        assert {f"http://{each.decode()}" for each in asked} == {sim.base_url("dhan")}
+
+
+async def test_worker__address_not_told_again__the_known_one_stays(world):
+    async with egress_proxy() as (through, _), simulator(brokers=("dhan",)) as sim:
+        worker = await world.start()
+        await dhan_account(world, sim, egressProxy=through)
+        body = await world.until("dhan", lambda b: b["status"].get("observedIP"))
+        seen, uid = worker.desk.memory.observed, body["metadata"]["uid"]
+
+        nowhere = "http://127.0.0.1:1"
+        await world.patch("dhan", egressProxy=nowhere)
+        await until(lambda: seen[uid][0] == nowhere)
+        await quiet(worker)
+
+        body = await world.get("dhan")
+        assert body["status"]["observedIP"] == "127.0.0.1"
+        assert said(body)["status"] == "True"  # the session lives on
+        seen.clear()
+        worker.rounds.add(key_of(body))
+        await until(lambda: uid in seen)
+        await quiet(worker)
+        again = await world.get("dhan")
+        assert again["metadata"]["resourceVersion"] == body["metadata"]["resourceVersion"]
+
+        await world.patch("dhan", egressProxy=None)
+        await world.until("dhan", lambda b: "observedIP" not in b["status"])
+
+
+async def test_worker__egress_proxy_inside__is_asked_nothing(world):
+    async with simulator(brokers=("dhan",)) as sim:
+        worker = await world.start()
+        await dhan_account(world, sim, egressProxy="http://redis-ticks.algo-system:6379")
+
+        body = await world.until("dhan", lambda b: said(b)["reason"] == "AddressNotAllowed")
+
+        await quiet(worker)
+        assert said(body)["message"].startswith("egressProxy names the host redis-ticks")
+        assert await log_ins(sim, "dhan") == 0
+
+
+@contextlib.asynccontextmanager
+async def egress_proxy():
+    """A proxy that takes CONNECT: its address, and what it was asked for."""
     asked: list[bytes] = []
 
-    async def proxy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def connect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
         asked.append(head.split(b" ")[1])
         host, port = asked[-1].decode().split(":")
@@ -380,26 +440,8 @@ async def test_worker__egress_proxy__every_question_goes_through_it(world):
         writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
         await asyncio.gather(pump(reader, far_writer), pump(far_reader, writer))
 
-    async with (
-        await asyncio.start_server(proxy, "127.0.0.1", 0) as server,
-        simulator(brokers=("dhan",)) as sim,
-    ):
-        port = server.sockets[0].getsockname()[1]
-        await sim.settings("dhan", registered_ip="127.0.0.1")
-        await world.start()
-        sealed = await world.sealed_login("dhan", "dhan")
-        base, through = sim.base_url("dhan"), f"http://127.0.0.1:{port}"
-        await world.make("dhan", "dhan", sealedLogin=sealed, baseUrl=base, egressProxy=through)
-
-        body = await world.until("dhan", lambda b: b["status"]["observedIP"])
-        assert said(body)["status"] == "True"
-        assert asked
-        assert {f"http://{each.decode()}" for each in asked} == {base}
-
-        nowhere = "http://127.0.0.1:1"
-        await world.patch("dhan", egressProxy=nowhere)
-        body = await world.until("dhan", lambda b: "observedIP" not in b["status"])
-        assert said(body)["status"] == "True"  # the session lives on
+    async with await asyncio.start_server(connect, "127.0.0.1", 0) as server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", asked
 
 
 async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -201,13 +201,17 @@ async def _keep(desk: Desk, case: Case, session: BrokerSession, operator_key: Pu
 
 
 async def _observe(desk: Desk, account: Account, way: Door) -> Account:
-    """Learns the address that orders will come from, now and then."""
+    """Learns the address that orders will come from, now and then. Without an egress proxy that is
+    not the address of this process, and nobody can tell it from here.
+    """
     echo_url, held = desk.settings.ip_echo_url, desk.memory.session(account)
-    if (held is None and not echo_url) or not desk.memory.wants_look(account):
+    if not account.egress_proxy or (held is None and not echo_url):
+        return account
+    if not desk.memory.wants_look(account):
         return account
     seen = await way.observed_address(held, echo_url=echo_url)
-    desk.memory.looked(account)
-    if seen == account.notes.observed_ip:
+    desk.memory.looked(account, is_known=seen is not None)
+    if seen is None or seen == account.notes.observed_ip:
         return account
     return await _note(desk, account, replace(account.notes, observed_ip=seen))
 

@@ -20,9 +20,12 @@ from algo_login.facts import Account
 log = structlog.get_logger(__name__)
 
 CALL_SECONDS: Final = 25.0
-"""For all of one log-in, renewal or look at the address: a proxy that drips bytes must not hold the
-worker up.
+"""For all of one renewal or look at the address: a proxy that drips bytes must not hold the worker
+up.
 """
+
+LOGIN_SECONDS: Final = 75.0
+"""For all of one log-in, where a one-time password may be waited for, twice."""
 
 _ADDRESS_LIMIT: Final = 64
 _HIDDEN_FROM: Final = 4
@@ -60,7 +63,7 @@ class Door:
             TryLater: it could not be asked.
         """
         with _said_clean((*secrets.values(), *callback.values())):
-            async with asyncio.timeout(CALL_SECONDS):
+            async with asyncio.timeout(LOGIN_SECONDS):
                 return await self.login.login(self.http, secrets, callback=callback, now_us=now_us)
 
     async def renew(self, held: BrokerSession, *, now_us: int) -> BrokerSession | None:
@@ -76,9 +79,9 @@ class Door:
         except Refused:
             return None
 
-    async def observed_address(self, session: BrokerSession | None, *, echo_url: str) -> str:
-        """The address that the broker, or else the platform's echo, sees us come from; empty where
-        neither tells.
+    async def observed_address(self, session: BrokerSession | None, *, echo_url: str) -> str | None:
+        """The address that the broker, or else the platform's echo, sees us come from; None where
+        that could not be learnt, which says nothing against what was known.
         """
         try:
             async with asyncio.timeout(CALL_SECONDS):
@@ -88,12 +91,12 @@ class Door:
                 answer = await self.http.read("GET", echo_url, headers={})
         except (BrokerError, TimeoutError) as error:
             log.info("address_not_observed", broker=self.broker, error=type(error).__name__)
-            return ""
+            return None
         return _address(answer.body[:_ADDRESS_LIMIT].decode("ascii", "replace"))
 
-    async def _told(self, session: BrokerSession | None) -> str:
+    async def _told(self, session: BrokerSession | None) -> str | None:
         if session is None:
-            return ""
+            return None
         return _address(await self.login.observed_address(self.http, session))
 
 
@@ -129,7 +132,7 @@ def _said_clean(hidden: tuple[str, ...]) -> Generator[None]:
     try:
         yield
     except TimeoutError:
-        raise TryLater(f"no answer within {CALL_SECONDS:.0f} s") from None
+        raise TryLater("no answer in time") from None
     except RateLimited as error:
         raise TryLater(_clean(error, hidden), after_seconds=error.retry_after) from None
     except AddressRefused as error:
@@ -148,8 +151,8 @@ def _clean(error: BrokerError, hidden: Iterable[str]) -> str:
     return text
 
 
-def _address(text: str) -> str:
+def _address(text: str) -> str | None:
     try:
         return str(ipaddress.ip_address(text.strip()))
     except ValueError:
-        return ""
+        return None

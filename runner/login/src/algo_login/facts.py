@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 from typing import Any, Final, Literal, cast
-from urllib.parse import urlsplit
 
 from algo_contract import names
+from algo_contract.addresses import is_listed, proxy_problem
 from algo_contract.envelope.layout import EnvelopeRefused, record_id_of
 
 from algo_login.notes import Notes, read_notes
@@ -30,6 +30,9 @@ class Account:
     base_url: str
     feed_url: str
     egress_proxy: str
+    registered_ip: str
+    """The address that the broker knows, as the account's owner says."""
+
     sealed_login: str
     sealed_session: str
     sealed_callback: str
@@ -75,6 +78,7 @@ def read_account(body: Json) -> Account:
         base_url=str(spec.get("baseUrl") or ""),
         feed_url=str(spec.get("feedUrl") or ""),
         egress_proxy=str(spec.get("egressProxy") or ""),
+        registered_ip=str(spec.get("registeredIP") or ""),
         sealed_login=str(spec.get("sealedLogin") or ""),
         sealed_session=str(spec.get("sealedSession") or ""),
         sealed_callback=str(spec.get("sealedCallback") or ""),
@@ -86,23 +90,17 @@ def read_account(body: Json) -> Account:
 
 
 def wrong_address(account: Account, allowed: frozenset[str]) -> str:
-    """What is wrong with the account's own addresses, in a sentence; empty: nothing."""
+    """What is wrong with the account's own addresses, in a sentence without a password; empty:
+    nothing. The operator judges by the same rules.
+    """
     for field, url in (("baseUrl", account.base_url), ("feedUrl", account.feed_url)):
-        if url and not _is_allowed(url, allowed):
+        if url and not is_listed(url, allowed):
             return (
                 f"{field} names a host that the platform does not allow, so nothing is sent there. "
                 "An administrator may add it to brokerUrlAllowlist."
             )
-    return ""
-
-
-def _is_allowed(url: str, allowed: frozenset[str]) -> bool:
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname or "", parts.port
-    except ValueError:
-        return False
-    return "@" not in parts.netloc and (host in allowed or f"{host}:{port}" in allowed)
+    problem = proxy_problem(account.egress_proxy, allowed) if account.egress_proxy else ""
+    return problem and f"egressProxy {problem}, so nothing is sent through it."
 
 
 def _record_id(text: str) -> str:

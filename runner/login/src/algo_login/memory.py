@@ -1,5 +1,5 @@
 """What one process remembers of an account, and may forget: sessions to renew, failures to wait
-after, when the address was last observed. By the account's UID.
+after, when to look at the address again. By the account's UID.
 """
 
 import time
@@ -13,6 +13,8 @@ from algo_login.facts import Account
 FIRST_WAIT_SECONDS: Final = 30.0
 LONGEST_WAIT_SECONDS: Final = 900.0
 OBSERVE_SECONDS: Final = 900.0
+OBSERVE_AGAIN_SECONDS: Final = 60.0
+"""After a look that told nothing."""
 
 
 @dataclass(slots=True)
@@ -52,7 +54,7 @@ class Memory:
 
     troubles: dict[str, Trouble] = field(default_factory=dict[str, Trouble])
     observed: dict[str, tuple[str, float]] = field(default_factory=dict[str, tuple[str, float]])
-    """The proxy asked through, and when (monotonic)."""
+    """The proxy asked through, and when to look again (monotonic)."""
 
     def too_soon(self, account: Account) -> float:
         """Seconds until the account's broker may be asked again; 0 for now."""
@@ -101,15 +103,12 @@ class Memory:
     def wants_look(self, account: Account) -> bool:
         """Whether the address should be observed again: after a while, or by another way."""
         known = self.observed.get(account.uid)
-        return (
-            known is None
-            or known[0] != account.egress_proxy
-            or time.monotonic() - known[1] > OBSERVE_SECONDS
-        )
+        return known is None or known[0] != account.egress_proxy or time.monotonic() >= known[1]
 
-    def looked(self, account: Account) -> None:
-        """Note that the address was observed."""
-        self.observed[account.uid] = (account.egress_proxy, time.monotonic())
+    def looked(self, account: Account, *, is_known: bool) -> None:
+        """Note that the address was looked at, and whether it was told."""
+        wait = OBSERVE_SECONDS if is_known else OBSERVE_AGAIN_SECONDS
+        self.observed[account.uid] = (account.egress_proxy, time.monotonic() + wait)
 
     def forget(self, uid: str) -> None:
         """An account is gone."""

@@ -25,7 +25,7 @@ class Notes:
     issued_us: int = 0
     expires_us: int = 0
     observed_ip: str = ""
-    """The address the broker sees us come from."""
+    """The address the broker sees us come from through the egress proxy, as last learnt."""
 
     used_callback: str = ""
     """The newest browser log-in that was tried: each is tried once."""

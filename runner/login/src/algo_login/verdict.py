@@ -34,7 +34,8 @@ def verdict(account: Account, plan: Plan, *, now_us: int) -> Verdict:
         until = _moment(account.notes.expires_us)
         if plan.wait == "refused":
             return Verdict("LoggedIn", f"The session lives until {until}. {_refused(account)}")
-        return Verdict("LoggedIn", f"Logged in to {account.broker}; the session ends on {until}.")
+        told = f"Logged in to {account.broker}; the session ends on {until}."
+        return Verdict("LoggedIn", told + _unseen(account))
     match plan.wait:
         case "login":
             return _no_login(account)
@@ -78,7 +79,7 @@ def status_body(account: Account, told: Verdict, *, login_url: str, now_us: int)
         "tokenExpiresAt": timestamp(notes.expires_us) if has_session else None,
         "lastLogin": timestamp(notes.issued_us) if notes.issued_us else None,
         "loginURL": login_url or None,
-        "observedIP": notes.observed_ip or None,
+        "observedIP": (account.egress_proxy and notes.observed_ip) or None,
     }
     return {name: value for name, value in fields.items() if value is not None} | {
         "conditions": [_condition(account, told, now_us)]
@@ -141,6 +142,16 @@ def _browser_needed(account: Account) -> Verdict:
     if account.notes.refusal:
         return Verdict("LoginRefused", f"{_sentence(account.notes.refusal)} {how}")
     return Verdict("LoginNeeded", f"{account.broker} wants a person to log in. {how}")
+
+
+def _unseen(account: Account) -> str:
+    """Why a registered address is compared with nothing."""
+    if account.egress_proxy or not account.registered_ip:
+        return ""
+    return (
+        " Without spec.egressProxy every runner sends its orders from the address of its own node, "
+        "so status.observedIP stays empty and spec.registeredIP is compared with nothing."
+    )
 
 
 def _refused(account: Account) -> str:
