@@ -290,6 +290,14 @@ def test_an_account_with_a_proxy__reaches_that_alone(url, port, block):
     assert rule["to"][0]["ipBlock"]["cidr"] == block
 
 
+def test_an_account_with_a_proxy_by_name__reaches_private_networks_only_where_it_is_listed():
+    (rule,) = network(egress_proxy="http://proxy.example.com:3128")
+    (listed,) = network(egress_proxy="http://proxy.example.com:3128", proxy_listed=True)
+
+    assert "10.0.0.0/8" in rule["to"][0]["ipBlock"]["except"]
+    assert listed["to"][0]["ipBlock"]["except"] == ["169.254.0.0/16"]
+
+
 def test_an_account_at_a_simulator__reaches_its_namespace():
     both = network(base_url="http://sim.algo-sim.svc:8101", feed_url="ws://sim.algo-sim.svc:8101")
     one = network(base_url="http://sim.algo-sim.svc.cluster.local:8101")
@@ -375,6 +383,8 @@ def test_a_port_may_be_listed_with_its_host():
 
     assert problem("http://sim.example:8102/x") == ""
     assert problem("https://any.example") == ""
+    assert problem("http://any.example") != ""
+    assert problem("https://any.example.") == ""
     assert problem("http://sim.example:8103") != ""
     assert problem("http://sim.example") != ""
     assert problem("http://sim.example:99999") != ""
@@ -383,9 +393,19 @@ def test_a_port_may_be_listed_with_its_host():
 @pytest.mark.parametrize(
     ("proxy", "fits"),
     [
-        ("http://user:pass@proxy.example.com:3128", True),
-        ("http://10.1.2.3:3128", True),
-        ("http://203.0.113.7", True),
+        ("http://user:w0rd@proxy.example.com:3128", False),
+        ("https://proxy.example.com:3128", False),
+        ("ws://proxy.example.com:3128", False),
+        ("http://proxy.example.com:3128/path", False),
+        ("http://proxy.example.com:3128", True),
+        ("http://10.1.2.3:3128", False),
+        ("http://8.8.8.8:3128", True),
+        ("http://127.1:8080", False),
+        ("http://169.254.43518", False),
+        ("http://[::ffff:169.254.169.254]", False),
+        ("http://localhost.:8080", False),
+        ("http://metadata.google.internal.", False),
+        ("http://redis-ticks.algo-system:6379", False),
         ("http://169.254.169.254", False),
         ("http://127.0.0.1:8080", False),
         ("http://[::1]:8080", False),
@@ -399,7 +419,7 @@ def test_a_proxy_inside_the_cluster_must_be_listed(proxy, fits):
     problem = account(broker="dhan", egressProxy=proxy).problem
 
     assert (problem == "") is fits
-    assert "pass" not in problem
+    assert "w0rd" not in problem
 
 
 def test_only_listed_hosts_may_be_named():

@@ -52,7 +52,7 @@ def proxy_problem(url: str, allowed: frozenset[str]) -> str:
     """
     parts = _split(url)
     if parts is None or parts.scheme != "http":
-        return "is not an http:// address without a user or a password"
+        return "is no http://HOST:PORT address, or holds a user or a password"
     if parts.path not in {"", "/"} or "?" in url or "#" in url:
         return "holds a path, a query or a fragment: it is http://HOST:PORT alone"
     host = host_of(url)

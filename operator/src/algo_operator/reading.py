@@ -1,10 +1,9 @@
 """From a resource's JSON to facts; what cannot be read becomes a sentence, never an exception."""
 
-import ipaddress
 from typing import Any, Final, Literal
-from urllib.parse import urlsplit
 
 from algo_contract import names
+from algo_contract.addresses import host_of, is_listed, proxy_problem
 from algo_contract.ids import account_id, strategy_id
 from algo_contract.redis_keys import SHARED_FEED
 from algo_contract.v1alpha1 import BrokerAccountSpec, TradingStrategySpec
@@ -18,7 +17,6 @@ from algo_operator.watch.objects import name_of
 _parsed: dict[tuple[str, int], tuple[TradingStrategySpec | None, str]] = {}
 _PARSED_LIMIT: Final = 20_000
 _AVAILABLE: Final = ", ".join(sorted(LIVE_BROKERS))
-_PORTS: Final = {"http": 80, "ws": 80, "https": 443, "wss": 443}
 
 
 def read_wish(body: Json) -> Wish:
@@ -78,6 +76,7 @@ def read_account(body: Json, allowed_hosts: frozenset[str]) -> Account:
         base_url=spec.baseUrl,
         feed_url=spec.feedUrl,
         egress_proxy=spec.egressProxy,
+        proxy_listed=spec.egressProxy is not None and is_listed(spec.egressProxy, allowed_hosts),
         orders_per_second=spec.limits.ordersPerSecond,
         registered_ip=spec.registeredIP or "",
         observed_ip=str((body.get("status") or {}).get("observedIP") or ""),
@@ -105,59 +104,22 @@ def _feed(spec: BrokerAccountSpec, own: str) -> str:
 
 def _url_problem(spec: BrokerAccountSpec, allowed: frozenset[str]) -> str:
     for field, url in (("baseUrl", spec.baseUrl), ("feedUrl", spec.feedUrl)):
-        if url is not None and not _is_allowed(url, allowed):
+        if url is not None and not is_listed(url, allowed):
             return (
-                f"{field} names the host {_host(url)}, which the platform does not "
+                f"{field} names the host {host_of(url)}, which the platform does not "
                 "allow. An administrator may add it to broker_url_allowlist."
             )
     return ""
 
 
 def _proxy_problem(spec: BrokerAccountSpec, allowed: frozenset[str]) -> str:
-    """A proxy is the account's own, anywhere outside; what is inside the cluster is the platform's
-    to allow, and an address at which a machine answers for itself is none.
-    """
-    url = spec.egressProxy
-    if url is None or _is_allowed(url, allowed):
-        return ""
-    host = _host(url)
-    if host and not _is_inside(host):
+    problem = proxy_problem(spec.egressProxy, allowed) if spec.egressProxy is not None else ""
+    if not problem:
         return ""
     return (
-        f"egressProxy names the host {host}, which is inside the cluster or no address at all. An "
-        "administrator may add it to broker_url_allowlist."
+        f"egressProxy {problem}. Give the http:// address of a proxy outside the cluster; an "
+        "administrator may add one inside to broker_url_allowlist."
     )
-
-
-def _is_inside(host: str) -> bool:
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return "." not in host or host.endswith((".svc", ".cluster.local", ".internal"))
-    return (
-        address.is_loopback
-        or address.is_link_local
-        or address.is_unspecified
-        or address.is_multicast
-    )
-
-
-def _host(url: str) -> str:
-    """The host in a URL; nothing in one that names none, or a port that cannot be."""
-    try:
-        parts = urlsplit(url)
-        return (parts.hostname or "") if parts.port != 0 else ""
-    except ValueError:
-        return ""
-
-
-def _is_allowed(url: str, allowed: frozenset[str]) -> bool:
-    """Whether the host, or the host with this port, is on the list."""
-    host = _host(url)
-    if not host:
-        return False
-    parts = urlsplit(url)
-    return bool({host, f"{host}:{parts.port or _PORTS[parts.scheme]}"} & allowed)
 
 
 def _desired(spec: dict[str, Any]) -> Literal["Active", "Paused", "Stopped"]:

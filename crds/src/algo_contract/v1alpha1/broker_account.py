@@ -10,6 +10,9 @@ from algo_contract.v1alpha1.resource import Fields, Flag, Number, ObjectMeta, Ru
 Envelope = Annotated[str, Field(max_length=16_384, pattern=r"^[A-Za-z0-9+/=_-]*$")]
 Url = Annotated[str, Field(max_length=512, pattern=r"^(https?|wss?)://[^ ]+$")]
 
+Proxy = Annotated[str, Field(max_length=512, pattern=r"^http://[^ @/?#]+/?$")]
+"""Brokers are reached through it by CONNECT; a password in it would be read with the account."""
+
 
 class AccountFeed(Fields):
     """The account's market data."""
@@ -54,7 +57,9 @@ class BrokerAccountSpec(Spec):
         default=AccountLimits(ordersPerSecond=8, maxDailyLoss=None),
         description="Limits of the account.",
     )
-    egressProxy: Url | None = Field(None, description="HTTP proxy whose address the broker knows.")
+    egressProxy: Proxy | None = Field(
+        None, description="Proxy (http://HOST:PORT) whose address the broker knows."
+    )
     registeredIP: str | None = Field(
         None,
         max_length=45,

@@ -70,6 +70,9 @@ class Account:
     base_url: str | None = None
     feed_url: str | None = None
     egress_proxy: str | None = None
+    proxy_listed: bool = False
+    """The platform allows it, so it may be on a network of its own."""
+
     orders_per_second: int = 8
     registered_ip: str = ""
     observed_ip: str = ""

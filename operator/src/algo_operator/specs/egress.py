@@ -3,16 +3,15 @@
 import ipaddress
 import re
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from algo_contract import names
+from algo_contract.addresses import host_of, port_of
 
 from algo_operator.model.facts import Account
 from algo_operator.specs import naming
 
 Body = dict[str, Any]
 
-_PORTS: Final = {"http": 80, "ws": 80, "https": 443, "wss": 443}
 _PRIVATE_4: Final = (
     "10.0.0.0/8",
     "100.64.0.0/10",
@@ -57,20 +56,20 @@ def account_network(account: Account, namespace: str) -> Body:
 
 def _egress(account: Account) -> list[Body]:
     if account.egress_proxy is not None:
-        return [_to(account.egress_proxy)]
+        return [_to(account.egress_proxy, inside=account.proxy_listed)]
     overrides = (account.base_url, account.feed_url)
-    rules = [_to(url) for url in dict.fromkeys(overrides) if url is not None]
+    rules = [_to(url, inside=True) for url in dict.fromkeys(overrides) if url is not None]
     if None in overrides:
         rules.append(_outside(443))
     return [rule for at, rule in enumerate(rules) if rule not in rules[:at]]
 
 
-def _to(url: str) -> Body:
+def _to(url: str, *, inside: bool) -> Body:
     """A Service (name.namespace.svc) by its namespace, an address by itself, and a name that may be
-    anywhere by its port.
+    anywhere by its port: on private networks too only where the platform lists it (`inside`), for
+    a name that looks like one outside may stand for a pod (PROXY.NAMESPACE does).
     """
-    parts = urlsplit(url)
-    host, port = parts.hostname or "", parts.port or _PORTS[parts.scheme]
+    host, port = host_of(url), port_of(url)
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
@@ -81,6 +80,8 @@ def _to(url: str) -> Body:
     if namespace:
         label = {"kubernetes.io/metadata.name": namespace}
         return _rule(port, [{"namespaceSelector": {"matchLabels": label}}])
+    if not inside:
+        return _outside(port)
     return _rule(port, [_world("0.0.0.0/0", _LINK_LOCAL), _world("::/0", ("fe80::/10",))])
 
 
