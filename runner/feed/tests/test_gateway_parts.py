@@ -6,14 +6,16 @@ import random
 from pathlib import Path
 
 import pytest
-from algo_brokers.errors import Unresolved
+from algo_brokers.errors import RateLimited, Unresolved
 from algo_brokers.instruments import Instrument
 from algo_contract.broker_session import BrokerSession, session_json
 from algo_engine.orders import OrderRow, Terms
 from algo_feed.account_files import SessionFile
+from algo_feed.broker_desk import BrokerDesk
 from algo_feed.exchange_clock import ExchangeClock
 from algo_feed.hours import Hours
 from algo_feed.master_load import lines, load_master
+from algo_feed.rhythm import Rhythm
 from algo_feed.rows_told import RowsTold
 from algo_feed.shards import sharded
 from algo_feed.silence import Silence
@@ -56,7 +58,36 @@ def test_silence__ticks_or_none__patience_doubles_only_without_them() -> None:
     assert silence.is_too_long(116.6)
     silence.asked(117)
     silence.heard(120)
-    assert silence.is_too_long(125.1)
+    assert not silence.is_too_long(139), "one tick proves little"
+
+
+def test_silence__share_traded_seldom__given_up_few_times() -> None:
+    for gap in (6, 15, 20, 25, 40, 55):
+        silence, ends = Silence(stale_seconds=5), 0
+        silence.asked(0)
+        for second in range(1, 7200):
+            if second % gap == 0:
+                silence.heard(second)
+            if silence.is_too_long(second):
+                ends += 1
+                silence.asked(second)
+                silence.heard(second)
+        assert ends <= 4, f"a trade every {gap} s"
+
+
+def test_silence__ticks_without_a_gap__patience_shrinks_slowly() -> None:
+    silence = Silence(stale_seconds=5)
+    silence.asked(0)
+    for _ in range(10):
+        silence.is_too_long(1e6)
+    silence.asked(0)
+    for second in range(1, 121):
+        silence.heard(second)
+    assert not silence.is_too_long(120 + 60), "not before twice its time"
+    for second in range(181, 181 + 400):
+        silence.heard(second)
+    assert not silence.is_too_long(580 + 5)
+    assert silence.is_too_long(580 + 5.1)
 
 
 def test_silence__market_closed__excused() -> None:
@@ -178,6 +209,45 @@ async def test_session_file__refused__another_or_the_same_later(tmp_path: Path) 
     path.write_text(session_json(session("two")))
     assert file._read()
     assert await file.usable(refused=first, seconds=9) == session("two")
+
+
+async def test_session_file__proof__of_this_session_until_refused(tmp_path: Path) -> None:
+    file = SessionFile(tmp_path, every=9)
+    assert not file.is_proven(session("one"))
+    file.prove(session("one"))
+
+    assert file.is_proven(session("one"))
+    assert not file.is_proven(session("two"))
+    file.disprove()
+    assert not file.is_proven(session("one"))
+
+
+def desk_at(folder: Path, **options: float) -> BrokerDesk[BrokerSession]:
+    (folder / "session.json").write_text(session_json(session("one")))
+    sessions = SessionFile(folder, every=9)
+    return BrokerDesk("orders", lambda s: s, sessions=sessions, rhythm=Rhythm(), **options)
+
+
+@pytest.mark.parametrize("error", [RateLimited("busy", retry_after=60), Unresolved("HTTP 503")])
+async def test_desk__broker_under_pressure__pauses_are_capped(
+    tmp_path: Path, monkeypatch, error: Exception
+) -> None:
+    pauses: list[float] = []
+
+    async def noted(seconds: float) -> None:
+        pauses.append(seconds)
+
+    async def fails(_: BrokerSession) -> None:
+        raise error
+
+    desk = desk_at(tmp_path, longest_pause=4.0)
+    monkeypatch.setattr("algo_feed.broker_desk.asyncio.sleep", noted)
+    for _ in range(20):
+        assert await desk.ask(fails) is None
+
+    assert max(pauses) <= 4
+    assert all(pause >= 2 for pause in pauses[5:])
+    assert len(set(pauses)) == 20, "jittered"
 
 
 @pytest.mark.parametrize("text", ["", "{}", "no JSON", json.dumps({"access_token": "secret"})])

@@ -1,6 +1,7 @@
 """What the feed pod's Secret holds; the kubelet changes the files in place when the Secret does."""
 
 import asyncio
+import time
 from pathlib import Path
 from typing import Final
 
@@ -10,6 +11,9 @@ from algo_contract.feed_assignment import FEED_FILE, FeedAssignment, read_feed
 
 from algo_feed.errors import BadInput
 from algo_feed.log import log
+
+PROOF_SECONDS: Final = 10.0
+"""A session that the broker took so short a time ago is good."""
 
 
 def load_feed(folder: Path) -> FeedAssignment:
@@ -55,6 +59,7 @@ class SessionFile:
         self._text = ""
         self._session: BrokerSession | None = None
         self._changed = asyncio.Event()
+        self._proven: tuple[BrokerSession, float] | None = None
         self._read()
 
     async def watch(self) -> None:
@@ -77,6 +82,20 @@ class SessionFile:
         except TimeoutError:
             pass
         return self._session or await self.usable(refused=None, seconds=seconds)
+
+    def prove(self, session: BrokerSession) -> None:
+        """The broker has just answered a call of this session."""
+        self._proven = (session, time.monotonic())
+
+    def disprove(self) -> None:
+        """The broker has refused a call for its session."""
+        self._proven = None
+
+    def is_proven(self, session: BrokerSession) -> bool:
+        """Whether the broker answered this session a moment ago, and has not refused it since."""
+        if self._proven is None or self._proven[0] != session:
+            return False
+        return time.monotonic() - self._proven[1] <= PROOF_SECONDS
 
     def _read(self) -> bool:
         """Whether there is a new session."""

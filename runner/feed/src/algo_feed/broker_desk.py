@@ -1,6 +1,7 @@
 """Calls to the account's broker with the session in force, and what to do when it refuses."""
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable
 from typing import Final, Generic, TypeVar
 
@@ -13,7 +14,7 @@ from algo_feed.log import log
 from algo_feed.rhythm import Rhythm
 
 _FIRST_PAUSE: Final = 1.0
-_LONGEST_PAUSE: Final = 30.0
+LONGEST_PAUSE: Final = 30.0
 
 Answer = TypeVar("Answer")
 Tool = TypeVar("Tool")
@@ -29,15 +30,28 @@ class BrokerDesk(Generic[Tool]):
         *,
         sessions: SessionFile,
         rhythm: Rhythm,
+        longest_pause: float = LONGEST_PAUSE,
+        proves_session: bool = True,
     ) -> None:
-        """Asks nothing yet. `make`: what calls go through, for a session; `name`: for the log."""
+        """Asks nothing yet.
+
+        Args:
+            name: for the log.
+            make: what calls go through, for a session.
+            sessions: where sessions come from.
+            rhythm: how long a refused session waits.
+            longest_pause: seconds after a failure, whatever the broker asks for.
+            proves_session: an answer proves the session: the broker gives it to nobody else.
+        """
         self._name: Final = name
         self._make: Final = make
         self._sessions: Final = sessions
         self._rhythm: Final = rhythm
         self._made: tuple[BrokerSession, Tool] | None = None
         self._refused: BrokerSession | None = None
-        self._pauses = backoff(first=_FIRST_PAUSE, longest=_LONGEST_PAUSE)
+        self._longest: Final = longest_pause
+        self._proves: Final = proves_session
+        self._pauses = backoff(first=_FIRST_PAUSE, longest=longest_pause)
         self._failing = ""
 
     async def ask(self, call: Callable[[Tool], Awaitable[Answer]]) -> Answer | None:
@@ -53,21 +67,31 @@ class BrokerDesk(Generic[Tool]):
             answer = await call(self._made[1])
         except TokenExpired as error:
             self._refused = session
+            self._sessions.disprove()
             self._say(error)
             return None
         except RateLimited as error:
             self._say(error)
-            await asyncio.sleep(min(max(error.retry_after, next(self._pauses)), _LONGEST_PAUSE))
+            await asyncio.sleep(self._pause(error.retry_after))
             return None
         except BrokerError as error:
             self._say(error)
-            await asyncio.sleep(next(self._pauses))
+            await asyncio.sleep(self._pause())
             return None
         if self._failing:
             log("broker_answered", call=self._name)
             self._failing = ""
-            self._pauses = backoff(first=_FIRST_PAUSE, longest=_LONGEST_PAUSE)
+            self._pauses = backoff(first=_FIRST_PAUSE, longest=self._longest)
+        if self._proves:
+            self._sessions.prove(session)
         return answer
+
+    def _pause(self, least: float = 0.0) -> float:
+        """Seconds, jittered: at least `least`, but about the longest pause at the most."""
+        own = next(self._pauses)
+        if least < self._longest:
+            return max(own, least)
+        return self._longest * random.uniform(0.75, 1.0)  # noqa: S311 - jitter, not a secret
 
     def _say(self, error: BrokerError) -> None:
         """Once for each kind of failure: a broker that is down does not fill the log."""

@@ -15,7 +15,7 @@ from algo_engine.orders import OrderRow
 from algo_redis.held import HeldConnection
 
 from algo_feed.account_files import SessionFile
-from algo_feed.broker_desk import BrokerDesk
+from algo_feed.broker_desk import LONGEST_PAUSE, BrokerDesk
 from algo_feed.exchange_clock import ExchangeClock, restamped
 from algo_feed.figures import Figures
 from algo_feed.hours import Hours
@@ -31,6 +31,11 @@ from algo_feed.wishes import Wishes
 
 READY_SECONDS: Final = 10.0
 """A feed whose book cannot be read is ready all the same so long after its market socket is up."""
+
+BOOK_PAUSE_SECONDS: Final = 4.0
+"""The longest pause after a book that could not be read. Runners take a feed that told of none for
+6 s for silent and read themselves, all at once, which a broker under pressure would not ease.
+"""
 
 _MARKET: Final = 0
 _ORDERS: Final = 1
@@ -81,13 +86,25 @@ class Gateway:
         def read_only(session: BrokerSession) -> Broker:
             return kind.broker(http, endpoints, session, None)
 
-        def desk(name: str) -> BrokerDesk[Broker]:
-            return BrokerDesk(name, read_only, sessions=sessions, rhythm=rhythm)
+        def desk(name: str, *, longest_pause: float = LONGEST_PAUSE) -> BrokerDesk[Broker]:
+            return BrokerDesk(
+                name,
+                read_only,
+                sessions=sessions,
+                rhythm=rhythm,
+                longest_pause=longest_pause,
+            )
 
         self._master: Final = MasterKeeper(
             lambda session: kind.download_master(http, endpoints, session),
             kind.parse_master,
-            desk=BrokerDesk("master", lambda session: session, sessions=sessions, rhythm=rhythm),
+            desk=BrokerDesk(
+                "master",
+                lambda session: session,
+                sessions=sessions,
+                rhythm=rhythm,
+                proves_session=False,
+            ),
             day=hours.master_day,
         )
         self._wishes: Final = MarketWishes(
@@ -105,7 +122,7 @@ class Gateway:
         self._own_orders_socket: Final = own_socket
         self._book: Final = OrderBook(
             told,
-            desk("orders"),
+            desk("orders", longest_pause=BOOK_PAUSE_SECONDS),
             account_id=assignment.account_id,
             figures=figures,
             rhythm=rhythm,

@@ -28,6 +28,9 @@ class Rhythm:
     refused: float = 60.0
     """Before a session that the broker refused is tried again, when no new one has come."""
 
+    refused_once: float = 2.0
+    """The same for a first refusal by a socket while the account's readings prove the session."""
+
     first_retry: float = 0.5
     longest_retry: float = 30.0
     """Of a WebSocket, and of the instrument master."""

@@ -6,7 +6,7 @@ type and status get into the log.
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -33,7 +33,7 @@ MAX_FRAME_BYTES: Final = 2**20
 """Zerodha's largest frame, 3,000 full packets, has 558,002."""
 TEND_SECONDS: Final = 0.25
 GOOD_SECONDS: Final = 60.0
-"""A connection that lived so long ends the back-off."""
+"""A connection that lived so long ends the back-off, and the memory of a refusal."""
 _REFUSED: Final = frozenset({401, 403})
 
 
@@ -87,6 +87,11 @@ class WebSocket:
         self._place: Final = place
         self._silence: Final = Silence(stale_seconds=surroundings.stale_seconds)
         self._refused: BrokerSession | None = None
+        self._excused: BrokerSession | None = None
+        """Refused once, though the account's readings prove it good: to be tried again soon."""
+
+        self._is_silent = False
+        """The newest connection was given up because no tick came."""
 
     @property
     def connection(self) -> int:
@@ -96,19 +101,35 @@ class WebSocket:
     async def keep(self) -> None:
         """Connects, listens and reconnects for ever."""
         rhythm = self._around.rhythm
-        delays = backoff(first=rhythm.first_retry, longest=rhythm.longest_retry)
+        delays = self._delays()
         while True:
             session = await self._around.sessions.usable(
                 refused=self._refused, seconds=rhythm.refused
             )
-            self._refused = None
+            self._refused, self._is_silent, excused = None, False, self._excused
             opened_at = time.monotonic()
             reason = await self._live(session)
             log("socket_ended", socket=self.name, reason=reason)
             self._around.figures.reconnects[self.name] += 1
+            if self._excused is not excused:
+                await asyncio.sleep(rhythm.refused_once)
+                continue
             if time.monotonic() - opened_at > GOOD_SECONDS:
-                delays = backoff(first=rhythm.first_retry, longest=rhythm.longest_retry)
-            await asyncio.sleep(next(delays))
+                delays, self._excused = self._delays(), None
+            await asyncio.sleep(next(self._delays() if self._is_silent else delays))
+
+    def _delays(self) -> Iterator[float]:
+        rhythm = self._around.rhythm
+        return backoff(first=rhythm.first_retry, longest=rhythm.longest_retry)
+
+    def _refuse(self, session: BrokerSession) -> None:
+        """The broker takes the session for dead: one slip of a host of its must not cost a minute
+        of prices, so a session that its readings still prove good is soon tried once more.
+        """
+        if self._excused != session and self._around.sessions.is_proven(session):
+            self._excused = session
+        else:
+            self._refused = session
 
     async def _live(self, session: BrokerSession) -> str:
         """One connection from beginning to end; why it ended."""
@@ -118,7 +139,7 @@ class WebSocket:
                 reason = await self._listen(connection, wire, session)
         except InvalidStatus as error:
             if error.response.status_code in _REFUSED:
-                self._refused = session
+                self._refuse(session)
             return f"refused with status {error.response.status_code}"
         except ConnectionClosed as error:
             return f"closed with code {error.rcvd.code}" if error.rcvd else "lost"
@@ -181,6 +202,7 @@ class WebSocket:
             elif self._silence.is_too_long(now):
                 self._around.figures.stale += 1
                 log("socket_silent", socket=self.name)
+                self._is_silent = True
                 connection.transport.abort()
                 return
             await asyncio.sleep(TEND_SECONDS)
@@ -228,7 +250,7 @@ class WebSocket:
         for notice in said.notices:
             log("broker_said", socket=self.name, notice=notice)
         if said.needs_login:
-            self._refused = session
+            self._refuse(session)
         return said.is_over or said.needs_login
 
 
