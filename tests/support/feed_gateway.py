@@ -56,6 +56,8 @@ class Feed:
     redis: RedisProcess
     account: str = ACCOUNT
     name: str = ACCOUNT
+    running: "asyncio.Task[None] | None" = None
+    """The gateway itself, where it runs in the test's own loop."""
 
     def ask(self, *words: str | int) -> Any:
         """Redis' reply to a command."""
@@ -227,7 +229,7 @@ async def feed_gateway(
     await write_secret(folder, sim, redis, session=session, user=user, **changes)
     listener = socket.create_server(("127.0.0.1", 0))
     feed = Feed(folder, listener.getsockname()[1], redis, name=changes.get("feed", ACCOUNT))
-    running = asyncio.create_task(run(folder, listener, rhythm=rhythm))
+    feed.running = running = asyncio.create_task(run(folder, listener, rhythm=rhythm))
     try:
         yield feed
         if running.done():

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import signal
+import socket
 import ssl
 import subprocess
 import sys
@@ -10,7 +11,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import aiohttp
+import pytest
 import trustme
+from algo_contract.assignment import RedisServer, redis_json
+from algo_contract.feed_assignment import FeedAssignment, feed_json
+from algo_feed.account_files import check_redis
+from algo_feed.errors import BadInput, RedisFailed
+from algo_feed.run import run
 from algo_operator.specs.acl import feed_rules
 from feed_gateway import ACCOUNT, YESBANK, Feed, feed_gateway, write_secret
 from redis_server import RedisProcess, free_port
@@ -84,6 +91,62 @@ async def test_rights__of_the_operators_rules__are_enough(
 
         assert await feed.count("redis_refusals_total") == 0
     redis.run("ACL", "DELUSER", "feed-user")
+
+
+async def test_redis_login__changed_in_the_secret__ends_for_a_new_start(
+    tmp_path: Path, redis: RedisProcess
+) -> None:
+    def grant(password: str) -> None:
+        rules = feed_rules(account=ACCOUNT, feed=ACCOUNT, password=password)
+        redis.run("ACL", "SETUSER", "feed-user", *rules)
+
+    async def life() -> None:
+        async with (
+            simulator() as sim,
+            feed_gateway(tmp_path, sim, redis, user=("feed-user", "old")) as feed,
+        ):
+            await feed.until(feed.books)
+            grant("new")
+            redis.run("CLIENT", "KILL", "USER", "feed-user")
+            server = RedisServer(
+                host=redis.host, port=redis.port, username="feed-user", password="new"
+            )
+            (tmp_path / "redis.json").write_text(redis_json(state=server, ticks=server))
+            assert feed.running is not None
+            await asyncio.wait([feed.running], timeout=20)
+
+    grant("old")
+    with pytest.raises(RedisFailed, match="has changed"):
+        await life()
+    redis.run("ACL", "DELUSER", "feed-user")
+
+
+def test_check_redis__the_same_or_unreadable__says_nothing(tmp_path: Path) -> None:
+    server = RedisServer(host="h", port=1, username="u", password="p")
+    check_redis(tmp_path, server)
+    (tmp_path / "redis.json").write_text(redis_json(state=server, ticks=server))
+    check_redis(tmp_path, server)
+
+    with pytest.raises(RedisFailed) as raised:
+        check_redis(tmp_path, replace(server, password="other"))
+    assert "other" not in str(raised.value)
+
+
+@pytest.mark.parametrize("proxy", ["https://proxy:443", "http://u:hidden@proxy:1", "ws://proxy:1"])
+async def test_run__proxy_that_is_none__said_in_words(tmp_path: Path, proxy: str) -> None:
+    server = RedisServer(host="127.0.0.1", port=1, username="u", password="p")
+    assignment = FeedAssignment(
+        account_id=ACCOUNT, feed=ACCOUNT, broker="zerodha", clock="Wall", egress_proxy=proxy
+    )
+    (tmp_path / "feed.json").write_text(feed_json(assignment))
+    (tmp_path / "redis.json").write_text(redis_json(state=server, ticks=server))
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        pytest.raises(BadInput, match="egress proxy") as raised,
+    ):
+        await run(tmp_path, listener)
+
+    assert "hidden" not in str(raised.value)
 
 
 async def test_way_out__tls_and_proxy__everything_goes_through_it(

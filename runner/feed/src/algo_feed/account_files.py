@@ -9,7 +9,7 @@ from algo_contract.assignment import REDIS_FILE, RedisServer, read_redis
 from algo_contract.broker_session import SESSION_FILE, BrokerSession, read_session
 from algo_contract.feed_assignment import FEED_FILE, FeedAssignment, read_feed
 
-from algo_feed.errors import BadInput
+from algo_feed.errors import BadInput, RedisFailed
 from algo_feed.log import log
 
 PROOF_SECONDS: Final = 10.0
@@ -38,6 +38,23 @@ def load_redis(folder: Path) -> RedisServer:
         return read_redis(_text(folder / REDIS_FILE))[1]
     except ValueError as error:
         raise BadInput(f"{folder / REDIS_FILE}: {error}") from None
+
+
+def check_redis(folder: Path, in_use: RedisServer) -> None:
+    """After a refused log-in: a feed's Secret that was deleted comes back with another password,
+    which only a new start takes over. A file that cannot be read says nothing.
+
+    Raises:
+        RedisFailed: the mounted log-in is not the one in use.
+    """
+    try:
+        mounted = load_redis(folder)
+    except BadInput:
+        return
+    if mounted != in_use:
+        raise RedisFailed(
+            "the Redis log-in in the feed's Secret has changed: starting again with it"
+        )
 
 
 def _text(path: Path) -> str:

@@ -3,7 +3,8 @@
 FeedError
 ├── BadInput      2  arguments, environment or the tick file: the caller must change something
 ├── NotReady      3  too few runners in time
-├── RedisFailed   4  Redis is not there at the start, or refuses what the feed must do
+├── RedisFailed   4  Redis is not there at the start, or refuses what the feed must do, or its
+│                    log-in has changed: start again
 └── NotAlone      5  another process publishes the same feed
 """
 
@@ -29,7 +30,7 @@ class NotReady(FeedError):
 
 
 class RedisFailed(FeedError):
-    """Redis cannot be reached at the start, or refuses a command."""
+    """Redis cannot be reached at the start, or refuses a command or the log-in."""
 
     exit_status = 4
 

@@ -13,6 +13,7 @@ from algo_contract.broker_session import BrokerSession
 from algo_contract.feed_assignment import FeedAssignment
 from algo_engine.orders import OrderRow
 from algo_redis.held import HeldConnection
+from algo_redis.reconnect import OnRetry
 
 from algo_feed.account_files import SessionFile
 from algo_feed.broker_desk import LONGEST_PAUSE, BrokerDesk
@@ -52,12 +53,25 @@ class Gateway:
         kind: Kind,
         http: Http,
         redis: RedisServer,
+        on_redis_retry: OnRetry,
         sessions: SessionFile,
         wires: Sequence[Wire],
         rhythm: Rhythm,
         figures: Figures,
     ) -> None:
-        """Connects nothing yet. `wires`: those of a first session, for what all have in common."""
+        """Connects nothing yet.
+
+        Args:
+            assignment: whose feed.
+            kind: of its broker.
+            http: calls to the broker.
+            redis: redis-ticks.
+            on_redis_retry: told of each attempt to reach it that failed; what it raises ends all.
+            sessions: at the broker.
+            wires: those of a first session, for what all have in common.
+            rhythm: how often to do what.
+            figures: where to count.
+        """
         self.ready: Final = asyncio.Event()
         self.clock: Final = ExchangeClock(assignment.clock)
         self._figures: Final = figures
@@ -79,8 +93,12 @@ class Gateway:
         self.lines: Final = TickLines(
             assignment.feed, self.clock, stamps_trades=wires[_MARKET].stamps_trades
         )
-        control = HeldConnection(redis, name=f"feed-{assignment.feed}-control")
-        told = HeldConnection(redis, name=f"feed-{assignment.feed}-account")
+        control = HeldConnection(
+            redis, name=f"feed-{assignment.feed}-control", on_retry=on_redis_retry
+        )
+        told = HeldConnection(
+            redis, name=f"feed-{assignment.feed}-account", on_retry=on_redis_retry
+        )
         self._connections: Final = (control, told)
 
         def read_only(session: BrokerSession) -> Broker:
@@ -141,6 +159,7 @@ class Gateway:
         )
         self.stream: Final = TickStream(
             redis,
+            on_retry=on_redis_retry,
             feed=assignment.feed,
             account_id=assignment.account_id,
             clock=self.clock,

@@ -17,7 +17,7 @@ from algo_contract.trading_day import ist_datetime
 from algo_redis.connection import Connection, Reply
 from algo_redis.errors import RedisError, RedisRefused
 from algo_redis.held import RETRY_SECONDS
-from algo_redis.reconnect import connect_forever
+from algo_redis.reconnect import OnRetry, connect_forever
 from algo_redis.ticks import Entry, decode
 
 from algo_feed.exchange_clock import ExchangeClock
@@ -49,6 +49,7 @@ class TickStream:
         self,
         server: RedisServer,
         *,
+        on_retry: OnRetry,
         feed: str,
         account_id: str,
         clock: ExchangeClock,
@@ -60,10 +61,12 @@ class TickStream:
     ) -> None:
         """Connects nothing yet.
 
-        `is_alive`: whether ticks may flow, for the heartbeat. `cleared`: called when all that was
-        told of an earlier recording has been taken away.
+        `on_retry`: told of each attempt to connect that failed. `is_alive`: whether ticks may
+        flow, for the heartbeat. `cleared`: called when all that was told of an earlier recording
+        has been taken away.
         """
         self._server: Final = server
+        self._on_retry: Final = on_retry
         self._feed: Final = feed
         self._account_id: Final = account_id
         self._clock: Final = clock
@@ -100,7 +103,7 @@ class TickStream:
                 name=f"feed-{self._feed}",
                 decode=False,
                 deadline=_DEADLINE_SECONDS,
-                on_retry=_report,
+                on_retry=self._report,
             )
             try:
                 async with asyncio.TaskGroup() as tasks:
@@ -242,6 +245,6 @@ class TickStream:
         self._figures.dropped += count - len(newest)
         return [(received_us, [tick]) for received_us, tick in newest.values()]
 
-
-def _report(error: RedisError, _delay: float) -> None:
-    log("redis_away", error=str(error))
+    def _report(self, error: RedisError, delay: float) -> None:
+        log("redis_away", error=str(error))
+        self._on_retry(error, delay)
