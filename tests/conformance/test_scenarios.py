@@ -690,6 +690,14 @@ async def test_stop__cancelled_by_the_exchange__is_pushed_and_in_the_book(b):
     assert (row.status, row.message) == ("CANCELLED", "Cancelled by the exchange")
 
 
+async def test_book__short_of_its_newest_rows__is_told_as_it_came_and_whole_again(b):
+    placed = [(await b.place("BUY", RESTING)).tag for _ in range(3)]
+    for rows, told in ((1, placed[:2]), (9, [])):
+        await b.sim.fault(b.column.broker, "short_book", rows=rows)
+        assert [row.tag for row in await b.broker.orders()] == told
+        assert [row.tag for row in await b.broker.orders()] == placed
+
+
 async def test_book__late__does_not_have_an_order_and_then_has_it(b, clock):
     await b.sim.fault(b.column.broker, "late_book", on="place", seconds=9)
     order = await b.place("BUY", RESTING)

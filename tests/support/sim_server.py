@@ -62,7 +62,7 @@ class Simulator:
         return await self.admin("POST", "/admin/advance", body)
 
     async def fault(self, broker: str, fault: str, **fields: Any) -> None:
-        """Arms a fault: on, times, seconds."""
+        """Arms a fault: on, times, seconds, rows."""
         await self.admin("POST", "/admin/faults", {"broker": broker, "fault": fault, **fields})
 
     async def clear_faults(self) -> None:
@@ -78,7 +78,9 @@ class Simulator:
         return await self.admin("GET", f"/admin/requests?broker={broker}")
 
     async def settings(self, broker: str, **fields: Any) -> None:
-        """registered_ip, available_paise, fill, square_off, closing_auction."""
+        """registered_ip, available_paise, fill, square_off, closing_auction, packets,
+        last_trade.
+        """
         await self.admin("POST", "/admin/settings", {"broker": broker, **fields})
 
     async def trade(self, broker: str, side: str, quantity: int, *, symbol: str = "YESBANK") -> Any:

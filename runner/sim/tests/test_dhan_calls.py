@@ -4,12 +4,14 @@ import base64
 import csv
 import io
 import json
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from algo_sim.dhan import LIMITS
-from dhan_client import CLIENT, LIMIT, MARKET, STOP, YESBANK, Dhan
+from algo_sim.dhan.totp import password
+from dhan_client import CLIENT, LIMIT, MARKET, SEED, STOP, YESBANK, Dhan
 
 
 async def test_a_trade__from_entry_to_stop(dhan: Dhan) -> None:
@@ -225,6 +227,27 @@ async def test_renewal__of_a_token_not_made_on_the_web_page__refused(
     await dhan.log_in()
     assert await dhan.refused("GET", "/RenewToken") == (400, "DH-905")
     assert await dhan.get("/orders") == []
+
+
+async def test_older_tokens_voided__one_session_at_a_time(start: Any, tmp_path: Path) -> None:
+    account = tmp_path / "account.json"
+    account.write_text(json.dumps({"dhan": {"void_older_tokens": True}}))
+    dhan = Dhan(await start("--broker", "dhan", "--account", str(account)))
+    await dhan.log_in()
+    first = dhan.token
+    await dhan.log_in()
+    assert await dhan.get("/orders") == []
+    dhan.token = first
+    assert await dhan.refused("GET", "/orders") == (401, "DH-901")
+
+
+async def test_strict_totp__a_password_of_another_step__refused(start: Any, tmp_path: Path) -> None:
+    account = tmp_path / "account.json"
+    account.write_text(json.dumps({"dhan": {"strict_totp": True}}))
+    dhan = Dhan(await start("--broker", "dhan", "--account", str(account)))
+    for seconds in (-60, 60):
+        other = password(SEED, at=time.time() + seconds)
+        assert (await dhan.log_in(totp=other))["message"] == "Invalid TOTP"
 
 
 async def test_tokens_expired_on_command__a_new_log_in_helps(dhan: Dhan) -> None:

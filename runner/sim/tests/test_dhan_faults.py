@@ -106,6 +106,17 @@ async def test_a_resting_stop__cancelled_by_itself(dhan: Dhan) -> None:
     assert (row["orderStatus"], bool(row["omsErrorDescription"])) == ("CANCELLED", True)
 
 
+async def test_a_short_book__misses_the_newest_rows_as_often_as_armed(dhan: Dhan) -> None:
+    placed = [await dhan.place({**LIMIT, "price": 90.0, "correlationId": f"t{n}"}) for n in "123"]
+    for rows, times in ((1, 2), (9, 1)):
+        await dhan.sim.fault("dhan", "short_book", rows=rows, times=times)
+        for _ in range(times):
+            assert [row["orderId"] for row in await dhan.get("/orders")] == placed[:-rows]
+        assert [row["orderId"] for row in await dhan.get("/orders")] == placed
+    await dhan.sim.fault("dhan", "short_book")
+    assert (await dhan.order(placed[-1]))["orderStatus"] == "PENDING"
+
+
 async def test_a_late_book__shows_the_order_nowhere_yet(dhan: Dhan) -> None:
     updates = await dhan.updates()
     await dhan.sim.fault("dhan", "late_book", seconds=0.3)

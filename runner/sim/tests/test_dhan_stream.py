@@ -63,6 +63,53 @@ async def test_last_trade_time__stands_while_nothing_trades(dhan: Dhan) -> None:
     assert (await feed.full())[6] == before[6] == NINE + 16 * 60
 
 
+async def test_packets_at_a_change_alone__silence_while_nothing_trades(dhan: Dhan) -> None:
+    await dhan.sim.settings("dhan", packets="change")
+    await dhan.sim.advance("09:16:00")
+    feed = await dhan.feed()
+    await feed.subscribe(21, SHARE)
+    await feed.frame()
+    before = await feed.full()
+    await dhan.sim.advance("09:16:07")
+    await dhan.sim.advance(ticks=1)
+    after = await feed.full()
+    assert (after[6] > before[6], after[8] > before[8]) == (True, True)
+    await dhan.sim.advance("15:31:00")
+    while len(await feed.frame()) != 8:  # the market's status, at the close
+        pass
+    await dhan.sim.advance("15:32:00")
+    await feed.subscribe(15, SHARE)
+    late = 0
+    while (await feed.frame())[0] != 6:
+        late += 1
+    assert late == 4  # of the file's ticks, none of the clock
+
+
+async def test_last_trade_of_the_previous_day__until_the_first_trade(dhan: Dhan) -> None:
+    await dhan.sim.settings("dhan", last_trade="previous_day")
+    feed = await dhan.feed()
+    await feed.subscribe(21, SHARE)
+    await feed.frame()
+    day_before = NINE - 24 * 3600 + (6 * 60 + 29) * 60 + 50
+    for _ in range(2):
+        fields = await feed.full()
+        assert (fields[6], fields[8]) == (day_before, 0)
+        await dhan.sim.advance("09:14:00")
+    await dhan.sim.advance(ticks=1)
+    fields = await feed.full()
+    assert fields[6] >= NINE + 15 * 60
+    assert fields[8] > 0
+
+
+async def test_last_trade_of_the_previous_day__stands_after_the_close(dhan: Dhan) -> None:
+    await dhan.sim.settings("dhan", last_trade="previous_day")
+    await dhan.sim.advance("15:31:00")
+    feed = await dhan.feed()
+    await feed.subscribe(21, SHARE)
+    await feed.frame()
+    assert (await feed.full())[6] == NINE + (6 * 60 + 30) * 60 + 45
+
+
 async def test_the_close__told_and_the_clock_shown(dhan: Dhan) -> None:
     await dhan.sim.advance("15:29:50")
     feed = await dhan.feed()

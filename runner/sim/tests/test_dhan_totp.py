@@ -28,6 +28,13 @@ def test_is_good__one_step_around__taken_and_no_further():
     assert taken == [False, True, True, True, False]
 
 
+def test_is_good__no_step_around__its_own_alone():
+    now = 1_800_000_015.0
+    offsets = [-30, -15, 0, 14, 15, 30]
+    taken = [is_good(password(SEED, at=now + by), seed=SEED, at=now, steps=0) for by in offsets]
+    assert taken == [False, True, True, True, False, False]
+
+
 @pytest.mark.parametrize("given", ["", "1", "abcdef", "२८७०८२", "0" * 1000])
 def test_is_good__no_password_at_all__refused(given):
     assert not is_good(given, seed=SEED, at=59)

@@ -47,7 +47,10 @@ def test_a_fault_with_an_end__is_over_then() -> None:
     assert not faults.is_armed("freeze_feed")
 
 
-@pytest.mark.parametrize("fields", [{}, {"fault": "x"}, {"fault": "reject", "times": True}])
+@pytest.mark.parametrize(
+    "fields",
+    [{}, {"fault": "x"}, {"fault": "reject", "times": True}, {"fault": "short_book", "rows": 0}],
+)
 def test_a_fault_that_makes_no_sense__is_refused(fields: dict[str, Any]) -> None:
     with pytest.raises(FaultError):
         read_fault(fields, monotonic=0.0)
@@ -155,6 +158,10 @@ def test_an_account_file__changes_what_it_names(tmp_path: Path) -> None:
         ("--account", '{"nobody": {}}'),
         ("--account", '{"zerodha": 1}'),
         ("--account", '{"zerodha": {"limits": {"quote": 1}}}'),
+        ("--account", '{"zerodha": {"packets": "never"}}'),
+        ("--account", '{"dhan": {"packets": ["clock"]}}'),
+        ("--account", '{"dhan": {"last_trade": 1}}'),
+        ("--account", '{"dhan": {"strict_totp": "yes"}}'),
         ("--account", "{"),
         ("--scenario", "{}"),
         ("--scenario", "[1]"),

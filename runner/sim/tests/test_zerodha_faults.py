@@ -109,6 +109,15 @@ async def test_a_resting_stop__is_cancelled_when_the_fault_is_armed(kite: Kite) 
     assert (update["order_id"], update["status"]) == (order_id, "CANCELLED")
 
 
+async def test_a_short_book__misses_the_newest_rows(kite: Kite) -> None:
+    placed = [await kite.place({**LIMIT, "price": "90", "tag": f"t{n}"}) for n in "123"]
+    for rows in (1, 9):
+        await kite.sim.fault("zerodha", "short_book", rows=rows)
+        for expected in (placed[:-rows], placed):
+            rows_told = await kite.data("GET", "/orders")
+            assert [row["order_id"] for row in rows_told] == expected
+
+
 async def test_a_late_book__shows_the_order_later(kite: Kite) -> None:
     stream = await kite.connect()
     await kite.sim.fault("zerodha", "late_book", seconds=600)

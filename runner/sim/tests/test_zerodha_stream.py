@@ -77,6 +77,17 @@ async def test_time_without_a_trade__is_told_in_unchanged_prices(kite: Kite) -> 
     assert (fields[LAST], fields[TRADED], fields[STAMP]) == (9500, 0, 1_562_643_600)
 
 
+async def test_packets_at_a_change_alone__heartbeats_while_nothing_trades(kite: Kite) -> None:
+    await kite.sim.settings("zerodha", packets="change")
+    stream = await kite.connect()
+    await stream.watch()
+    await kite.sim.advance("09:10:00")
+    assert (await stream.socket.receive()).data == b"\x00"
+    await kite.sim.advance(ticks=1)
+    fields = await stream.full()
+    assert fields[TRADED] == fields[STAMP] >= 1_562_643_900
+
+
 async def test_depth__is_around_the_last_price(kite: Kite) -> None:
     stream = await kite.connect()
     await stream.watch()

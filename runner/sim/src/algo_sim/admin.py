@@ -12,10 +12,14 @@ from algo_sim.book import Refused
 from algo_sim.desk import Desk
 from algo_sim.faults import ACTS, FaultError, read_fault
 from algo_sim.orders import Ask, FillRule, Order
+from algo_sim.settings import CHOICES
 from algo_sim.world import World
 
 Handler = Callable[[web.Request], Awaitable[web.Response]]
-_SETTINGS: Final = ("registered_ip", "available_paise", "fill", "square_off", "closing_auction")
+_SETTINGS: Final = (
+    *("registered_ip", "available_paise", "fill", "square_off", "closing_auction"),
+    *("packets", "last_trade"),
+)
 
 
 class BadRequest(ValueError):
@@ -151,6 +155,10 @@ class Admin:
         desk = self._desk(fields)
         if "registered_ip" in fields:
             desk.registered_ip = str(fields["registered_ip"] or "")
+        if "packets" in fields:
+            desk.packets = _choice(fields, "packets")
+        if "last_trade" in fields:
+            desk.last_trade = _choice(fields, "last_trade")
         if "available_paise" in fields:
             desk.book.cash += _number(fields, "available_paise") - desk.book.available()
         if "fill" in fields:
@@ -248,6 +256,13 @@ def _fill(value: str) -> FillRule:
             return value
         case _:
             raise BadRequest("fill is whole, volume or none")
+
+
+def _choice(fields: dict[str, Any], name: str) -> str:
+    value = _text(fields, name)
+    if value not in CHOICES[name]:
+        raise BadRequest(f"{name} is one of {', '.join(map(str, CHOICES[name]))}")
+    return value
 
 
 def _clock(text: str) -> str:

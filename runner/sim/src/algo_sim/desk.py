@@ -41,6 +41,14 @@ class Desk:
     silent: frozenset[Cause] = frozenset()
     """What this broker does not push."""
 
+    packets: str = "clock"
+    """When prices are sent: with every move of the clock too, or at a `change` alone."""
+
+    last_trade: str = "clock"
+    """What stands for the last trade's time while there is none: the clock, or the last trade of
+    the `previous_day`. For brokers whose packets tell no other time.
+    """
+
     registered_ip: str = ""
     """Orders from other addresses are refused; empty: from none."""
 
@@ -115,6 +123,12 @@ class Desk:
     def visible(self) -> list[Order]:
         """The book as calls show it, oldest first: orders may come into it late."""
         return [order for order in self.book.orders.values() if self.shows(order.order_id)]
+
+    def whole_book(self) -> list[Order]:
+        """The book as the call for all of it shows it: its newest rows may be missing."""
+        rows = self.visible()
+        short = self.faults.strike("short_book", on="orders")
+        return rows[: max(len(rows) - short.rows, 0)] if short else rows
 
     def shows(self, order_id: str) -> bool:
         """Whether calls show an order yet."""

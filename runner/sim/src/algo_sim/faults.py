@@ -30,13 +30,18 @@ FEED_FAULTS: Final = frozenset({"freeze_feed", "future_stamps", "garbled_ticks"}
 ACTS: Final = frozenset({"drop_feed", "close_order_socket"})
 """Done at once, armed never."""
 
-OTHERS: Final = frozenset({"cancel_stop", "late_book", "late_status"})
+OTHERS: Final = frozenset({"cancel_stop", "late_book", "late_status", "short_book"})
 LASTING: Final = frozenset({"freeze_feed", "late_book", "late_status"})
 """Without `times` these hold until cleared or for their seconds; others strike once."""
 
 NAMES: Final = CALL_FAULTS | UPDATE_FAULTS | FEED_FAULTS | ACTS | OTHERS
 OPERATIONS: Final = ("place", "modify", "cancel", "orders", "any")
-_ON: Final = {"reject": "place", "reject_modify": "modify", "ignore_modify": "modify"}
+_ON: Final = {
+    "short_book": "orders",
+    "reject": "place",
+    "reject_modify": "modify",
+    "ignore_modify": "modify",
+}
 """Where a fault strikes that was armed without saying where; else at any call."""
 
 
@@ -52,6 +57,9 @@ class Fault:
     on: str = "any"
     times: int = 1
     seconds: float = 0.0
+    rows: int = 1
+    """Of the book, the newest, which `short_book` leaves out."""
+
     until: float = math.inf
     """Monotonic seconds at which it ends by itself."""
 
@@ -117,6 +125,9 @@ def read_fault(fields: dict[str, Any], *, monotonic: float) -> Fault:
     seconds = fields.get("seconds", 0)
     if not isinstance(times, int) or isinstance(times, bool) or times < 0:
         raise FaultError("times must be a whole number; 0 is until cleared")
+    rows = fields.get("rows", 1)
+    if not isinstance(rows, int) or isinstance(rows, bool) or rows < 1:
+        raise FaultError("rows must be a whole number, 1 or more")
     if not isinstance(seconds, int | float) or isinstance(seconds, bool) or seconds < 0:
         raise FaultError("seconds must be a number, not negative")
     ends = name == "freeze_feed" and seconds > 0
@@ -125,5 +136,6 @@ def read_fault(fields: dict[str, Any], *, monotonic: float) -> Fault:
         on=on,
         times=times,
         seconds=float(seconds),
+        rows=rows,
         until=monotonic + seconds if ends else math.inf,
     )

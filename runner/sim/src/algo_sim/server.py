@@ -117,6 +117,8 @@ def _open(world: World, name: str, settings: Settings) -> None:
         limits=RateLimits({**module.LIMITS, **account["limits"]}),
         flush=world.flush,
         master_rows=settings.instruments,
+        packets=account["packets"],
+        last_trade=account.get("last_trade", "clock"),
         registered_ip=account["registered_ip"],
     )
     world.desks[name] = desk

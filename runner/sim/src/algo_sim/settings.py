@@ -17,14 +17,34 @@ ACCOUNTS: Final[dict[str, dict[str, Any]]] = {
         "user_id": "SIM001",
         "redirect_url": "",
     },
-    "dhan": {"client_id": "1100000001", "pin": "123456", "totp_seed": "JBSWY3DPEHPK3PXP"},
+    "dhan": {
+        "client_id": "1100000001",
+        "pin": "123456",
+        "totp_seed": "JBSWY3DPEHPK3PXP",
+        "last_trade": "clock",
+        "void_older_tokens": False,
+        "strict_totp": False,
+    },
 }
 """So that tests and demonstrations need no file."""
 
 AVAILABLE_PAISE: Final = 1_000_000_00
 """Ten lakh rupees."""
 
-COMMON: Final = {"available_paise": AVAILABLE_PAISE, "registered_ip": "", "square_off": ""}
+COMMON: Final = {
+    "available_paise": AVAILABLE_PAISE,
+    "registered_ip": "",
+    "square_off": "",
+    "packets": "clock",
+}
+CHOICES: Final[dict[str, tuple[object, ...]]] = {
+    "packets": ("clock", "change"),
+    "last_trade": ("clock", "previous_day"),
+    "void_older_tokens": (False, True),
+    "strict_totp": (False, True),
+}
+"""What those options of an account may be; the first is what they are without a word."""
+
 _MOST_BYTES: Final = 1_000_000
 
 
@@ -134,6 +154,9 @@ def _accounts(path: Path | None) -> dict[str, dict[str, Any]]:
     accounts = {name: {**COMMON, **ACCOUNTS[name], **own.get(name, {})} for name in BROKERS}
     for account in accounts.values():
         account["limits"] = _limits(account.get("limits", {}))
+        for option, values in CHOICES.items():
+            if account.get(option, values[0]) not in values:
+                raise SettingsError(f"--account: {option} is one of {json.dumps(values)}")
     return accounts
 
 

@@ -105,12 +105,14 @@ class World:
             task.get_loop().call_exception_handler(context)
 
     async def show_clock(self) -> None:
-        """Sends the last prices again, stamped with the clock: nothing trades, time goes on."""
+        """Sends the last prices again, stamped with the clock: nothing trades, time goes on. A
+        broker that sends changes alone is silent about them.
+        """
         floor = self.exchange.floor
         wanted = {key for dialect in self.dialects.values() for key in dialect.wanted()}
         found = [floor.listings.by_token(*key) for key in sorted(wanted)]
         shown = [Shown(x, floor.prices_of(x), floor.now_us) for x in found if x is not None]
-        await self._show(shown)
+        await self._show(shown, is_change=False)
 
     async def _run(self, speed: float) -> None:
         loop_from, from_us = time.monotonic(), self.now_us
@@ -198,10 +200,12 @@ class World:
                 await found
             await self.flush()
 
-    async def _show(self, found: Sequence[Shown | None]) -> None:
+    async def _show(self, found: Sequence[Shown | None], *, is_change: bool = True) -> None:
         prices = [shown for shown in found if shown is not None]
         for name, dialect in self.dialects.items():
-            showable = self.desks[name].shown(prices)
+            desk = self.desks[name]
+            showable = desk.shown(prices)
             if showable:
-                await dialect.show(showable)
+                is_told = is_change or desk.packets == "clock"
+                await dialect.show(showable if is_told else ())
         await self.flush()

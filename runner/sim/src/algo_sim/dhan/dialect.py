@@ -24,10 +24,15 @@ class DhanDialect:
     """Implements `dialect.Dialect`."""
 
     def __init__(self, desk: Desk, account: dict[str, Any]) -> None:
-        """`account`: client_id, and what `Login` and `Orders` take; an `access_token` is a session
+        """`account`: client_id; with `void_older_tokens` one session at a time, as a renewal leaves
+        it; and what `Login` and `Orders` take; an `access_token` is a session
         that is good from the start.
         """
-        self._sessions = Sessions(account["client_id"], clock=time.time)
+        self._sessions = Sessions(
+            account["client_id"],
+            clock=time.time,
+            voids_older=bool(account.get("void_older_tokens")),
+        )
         if account.get("access_token"):
             self._sessions.grant(account["access_token"])
         front = Front(desk, self._sessions)

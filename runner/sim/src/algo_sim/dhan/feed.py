@@ -1,10 +1,13 @@
 """The live market feed: one WebSocket of binary packets (DhanHQ v2 "Live Market Feed")."""
 
+import datetime as dt
 import json
 from collections.abc import Callable, Sequence
 from typing import Any, Final, cast
 
 from aiohttp import WSMsgType, web
+from algo_contract import sessions
+from algo_contract.trading_day import IST, microseconds
 
 from algo_sim.dhan import packets, words
 from algo_sim.dhan.front import Front
@@ -18,6 +21,7 @@ from algo_sim.sockets import Line, Lines
 MOST_SOCKETS: Final = 5
 MOST_SHARES: Final = 5000
 MOST_IN_MESSAGE: Final = 100
+_LAST_TRADE: Final = dt.time(15, 29, 50)
 
 _ON: Final = {15: "ticker", 17: "quote", 21: "full"}
 _OFF: Final = {code + 1: mode for code, mode in _ON.items()}
@@ -143,18 +147,15 @@ class Feed:
         return found
 
     def _picture(self, shown: Shown) -> Picture:
-        """The packet's time is the last trade's. Before the first trade and after the close it is
-        the exchange's clock, so that whoever follows it sees the day begin and end.
-        """
+        """What a full packet says."""
         listing, prices = shown.listing, shown.prices
         bids, offers = depth(listing, prices)
-        is_traded = prices.trade_us and self._desk.exchange.floor.is_trading
         return Picture(
             segment=words.SEGMENT_NUMBERS[listing.exchange],
             security_id=listing.token,
             last=prices.last,
             last_quantity=prices.quantity,
-            traded_at=(prices.trade_us if is_traded else shown.stamp_us) // 1_000_000,
+            traded_at=self._trade_us(shown) // 1_000_000,
             average=average_price(prices),
             volume=prices.volume,
             total_sell=sum(level.quantity for level in offers),
@@ -175,6 +176,24 @@ class Feed:
                 for bid, ask in zip(bids, offers, strict=True)
             ],
         )
+
+    def _trade_us(self, shown: Shown) -> int:
+        """The last trade's time. Before the first one and after the close it is the exchange's
+        clock, so that whoever follows it sees the day begin and end; or, as at the real broker,
+        the last trade there was, be it of the day before.
+        """
+        trade_us = shown.prices.trade_us
+        if self._desk.last_trade == "previous_day":
+            return trade_us or _last_trade_before(self._desk.exchange.day)
+        return trade_us if trade_us and self._desk.exchange.floor.is_trading else shown.stamp_us
+
+
+def _last_trade_before(day: dt.date) -> int:
+    """Shortly before the close of the trading day before, µs since the epoch."""
+    before = day - dt.timedelta(days=1)
+    while not sessions.is_trading_day(before):
+        before -= dt.timedelta(days=1)
+    return microseconds(dt.datetime.combine(before, _LAST_TRADE, IST))
 
 
 def _request(text: str) -> dict[str, Any]:

@@ -16,7 +16,8 @@ class Login:
 
     def __init__(self, front: Front, account: dict[str, Any]) -> None:
         """`account`: client_id, pin and totp_seed; with `renewal` false the broker renews only
-        tokens made on its web page, as users report it.
+        tokens made on its web page, as users report it; with `strict_totp` a password is good in
+        its own step alone.
         """
         self._front = front
         self._desk = front.desk
@@ -47,7 +48,8 @@ class Login:
         if not same(query.get("pin", ""), self._account["pin"]):
             return _auth_words("Invalid Pin")
         now = self._sessions.clock()
-        if not totp.is_good(query.get("totp", ""), seed=self._account["totp_seed"], at=now):
+        seed, steps = self._account["totp_seed"], 0 if self._account.get("strict_totp") else 1
+        if not totp.is_good(query.get("totp", ""), seed=seed, at=now, steps=steps):
             return _auth_words("Invalid TOTP")
         return self._session(self._sessions.issue())
 

@@ -89,7 +89,7 @@ class Orders:
         return web.json_response(told, status=_ACCEPTED)
 
     def _book(self, _: Call) -> Any:
-        return [self._row(order) for order in self._desk.visible()]
+        return [self._row(order) for order in self._desk.whole_book()]
 
     def _one(self, call: Call) -> Any:
         order_id = call.word("order_id")

@@ -14,15 +14,22 @@ LIFE_SECONDS: Final = 86_400
 class Sessions:
     """The tokens given out to one client."""
 
-    def __init__(self, client_id: str, *, clock: Callable[[], float]) -> None:
-        """`clock` gives seconds since the epoch."""
+    def __init__(
+        self, client_id: str, *, clock: Callable[[], float], voids_older: bool = False
+    ) -> None:
+        """`clock` gives seconds since the epoch; with `voids_older` a new token ends all others."""
         self.client_id: Final = client_id
         self.clock: Final = clock
+        self._voids_older: Final = voids_older
         self._ends: Final[dict[str, float]] = {}
         self._key: Final = secrets.token_bytes(32)
 
     def issue(self) -> tuple[str, float]:
-        """A new token and its end, seconds since the epoch. Earlier ones stay good."""
+        """A new token and its end, seconds since the epoch. Earlier ones stay good, unless the
+        account was made otherwise.
+        """
+        if self._voids_older:
+            self.expire()
         now = self.clock()
         ends = now + LIFE_SECONDS
         claims = {

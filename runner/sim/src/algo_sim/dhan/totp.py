@@ -20,7 +20,7 @@ def password(seed: str, *, at: float) -> str:
     return f"{number % 10**_DIGITS:0{_DIGITS}}"
 
 
-def is_good(given: str, *, seed: str, at: float) -> bool:
-    """Whether it is the password of now or of one step around it (RFC 6238 section 5.2)."""
-    around = (at - STEP_SECONDS, at, at + STEP_SECONDS)
+def is_good(given: str, *, seed: str, at: float, steps: int = 1) -> bool:
+    """Whether it is the password of now or of so many steps around it (RFC 6238 section 5.2)."""
+    around = [at + step * STEP_SECONDS for step in range(-steps, steps + 1)]
     return any(same(password(seed, at=time), given) for time in around)

@@ -77,7 +77,7 @@ class OrderCalls(Caller):
         return await self.answer(
             request,
             "orders",
-            lambda: envelope([self._words(order) for order in self.desk.visible()]),
+            lambda: envelope([self._words(order) for order in self.desk.whole_book()]),
         )
 
     async def _history(self, request: web.Request) -> web.StreamResponse:
