@@ -65,6 +65,14 @@ async def test_orders__pushed__row_then_books_with_the_tag(
         assert len(feed.rows()) == rows, "what was told is not told again"
 
 
+async def test_orders__old_entries__trimmed_by_age(tmp_path: Path, redis: RedisProcess) -> None:
+    stream = f"account:{ACCOUNT}:orders"
+    for n in range(300):
+        redis.run("XADD", stream, f"{1 + n}-0", "kind", "book")
+    async with simulator() as sim, feed_gateway(tmp_path, sim, redis) as feed:
+        await feed.until(lambda: len(feed.orders()) < 110)
+
+
 @pytest.mark.parametrize("fault", ["lose_updates", "duplicate_updates", "reorder_updates"])
 async def test_orders__updates_go_wrong__the_book_mends_it(
     tmp_path: Path, redis: RedisProcess, fault: str

@@ -4,14 +4,17 @@ runners in `account:{id}:orders`. The book mends what a push lost, doubled or br
 
 import asyncio
 import json
+import re
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 from algo_brokers.port import Broker
 from algo_brokers.rows import row_json
 from algo_contract import redis_keys, streams
+from algo_contract.ids import TAG_LENGTH
 from algo_engine.orders import OrderRow
 from algo_redis.connection import Command, Connection
 from algo_redis.errors import RedisError
@@ -20,11 +23,14 @@ from algo_redis.held import HeldConnection
 from algo_feed.broker_desk import BrokerDesk
 from algo_feed.figures import Figures
 from algo_feed.log import log
+from algo_feed.orders_seen import OrdersSeen
 from algo_feed.rhythm import Rhythm
 from algo_feed.rows_told import RowsTold
 
-_ENTRIES: Final = 5_000
-"""Kept in the stream: a busy account's day has some hundred rows and 12,000 books."""
+_KEPT_MS: Final = 60_000
+"""How much the stream holds: its readers begin a few seconds back."""
+_OURS: Final = re.compile(rf"[A-Z0-9]{{{TAG_LENGTH}}}")
+"""Tags as `ids.order_tag` makes them; what others wrote into theirs is nobody's business."""
 _MOST_PUSHED: Final = 1_000
 _TELL_SECONDS: Final = 2.0
 
@@ -65,9 +71,10 @@ class OrderBook:
         self._least: Final = least_seconds
         self._socket: Final = socket
         self._socket_told = 0
-        """What it was at the newest book that was told."""
+        """What it was at the newest book that was told, 0 where a push may be lost since."""
         self._changes: Final = changes
         self._told: Final = RowsTold()
+        self._seen: Final = OrdersSeen()
         self._pushed: Final = deque[tuple[OrderRow, int]](maxlen=_MOST_PUSHED)
         self._has_pushed: Final = asyncio.Event()
         self._urgent: Final = asyncio.Event()
@@ -78,7 +85,9 @@ class OrderBook:
     def pushed(self, rows: Sequence[OrderRow]) -> None:
         """Takes rows from the socket; returns at once."""
         now_us = time.time_ns() // 1000
-        self._pushed.extend((row, now_us) for row in rows)
+        for row in rows:
+            self._seen.pushed(row.broker_id, now_us=now_us)
+            self._pushed.append((row, now_us))
         self._has_pushed.set()
 
     def hurry(self) -> None:
@@ -87,7 +96,8 @@ class OrderBook:
 
     def begin_anew(self) -> None:
         """What was told is gone."""
-        self._told.forget()
+        self._forget()
+        self._seen.forget()
         self._urgent.set()
 
     async def tell_pushed(self) -> None:
@@ -95,7 +105,7 @@ class OrderBook:
         while True:
             _ = await self._has_pushed.wait()
             self._has_pushed.clear()
-            await self._tell(list)
+            await self._tell()
 
     async def read_forever(self) -> None:
         """Reads the book again and again."""
@@ -120,33 +130,20 @@ class OrderBook:
 
         socket = self._socket()
         book = await self._desk.ask(orders)
-        if book is None:
+        if book is None or not self._seen.is_whole(book, started_us=started[-1]):
             self._figures.book_failures += 1
             return
         self._figures.book_reads += 1
         self.first_read.set()
-        read_us = time.time_ns() // 1000
-        is_up = 0 < socket == self._socket() == self._socket_told
-        self._socket_told = self._socket()
+        await self._tell(
+            _Reading(book, started_us=started[-1], read_us=time.time_ns() // 1000, socket=socket)
+        )
 
-        def entries() -> list[Command]:
-            news = self._told.news(book, started_us=started[-1])
-            tags = json.dumps([row.tag for row in book if row.tag], separators=(",", ":"))
-            read = self._entry(
-                (streams.ORDERS_KIND, "book"),
-                (streams.ORDERS_TAGS, tags),
-                (streams.ORDERS_STARTED, started[-1]),
-                (streams.ORDERS_RECEIVED, read_us),
-                (streams.ORDERS_SOCKET, int(is_up)),
-            )
-            return [*(self._row(row, read_us) for row in news), read]
+    async def _tell(self, reading: "_Reading | None" = None) -> None:
+        """Appends what was pushed and what a reading has of news, then that it was read well.
 
-        await self._tell(entries)
-
-    async def _tell(self, entries: Callable[[], list[Command]]) -> None:
-        """Appends what was pushed, then these entries, made when Redis is there.
-
-        What cannot be told in time is left to the next book, which then tells everything.
+        What cannot be told in time is left to the next book, which then tells everything, and
+        whose mark says that pushes may be missing.
         """
         async with self._telling:
             try:
@@ -154,12 +151,39 @@ class OrderBook:
                     connection = await self._redis.ready()
                     if connection is not self._connection:
                         self._connection = connection
-                        self._told.forget()
-                    commands = self._take_pushed() + entries()
-                    _ = await connection.execute(*commands)
+                        self._forget()
+                    rows = self._take_pushed() + (self._news(reading) if reading else [])
+                    _ = await connection.execute(*rows)
+                    if reading is not None:
+                        await self._mark(connection, reading)
             except (TimeoutError, RedisError) as error:
                 log("orders_untold", error=type(error).__name__)
-                self._told.forget()
+                self._forget()
+
+    def _forget(self) -> None:
+        """What was told may be gone."""
+        self._told.forget()
+        self._socket_told = 0
+
+    def _news(self, reading: "_Reading") -> list[Command]:
+        news = self._told.news(reading.book, started_us=reading.started_us)
+        return [self._row(row, reading.read_us) for row in news]
+
+    async def _mark(self, connection: Connection, reading: "_Reading") -> None:
+        """Tells of a reading; never before its rows are in."""
+        socket = self._socket()
+        is_up = 0 < reading.socket == socket == self._socket_told
+        tags = [row.tag for row in reading.book if _OURS.fullmatch(row.tag)]
+        _ = await connection.execute(
+            self._entry(
+                (streams.ORDERS_KIND, "book"),
+                (streams.ORDERS_TAGS, json.dumps(tags, separators=(",", ":"))),
+                (streams.ORDERS_STARTED, reading.started_us),
+                (streams.ORDERS_RECEIVED, reading.read_us),
+                (streams.ORDERS_SOCKET, int(is_up)),
+            )
+        )
+        self._socket_told = socket
 
     def _take_pushed(self) -> list[Command]:
         commands: list[Command] = []
@@ -179,4 +203,16 @@ class OrderBook:
 
     def _entry(self, *fields: tuple[str, str | int]) -> Command:
         words = [word for field in fields for word in field]
-        return ("XADD", self._stream, "MAXLEN", "~", _ENTRIES, "*", *words)
+        oldest_ms = time.time_ns() // 1_000_000 - _KEPT_MS
+        return ("XADD", self._stream, "MINID", "~", oldest_ms, "*", *words)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Reading:
+    """One reading of the book. Times in wall clock µs."""
+
+    book: Sequence[OrderRow] = field(kw_only=False)
+    started_us: int
+    read_us: int
+    socket: int
+    """Which connection of order updates was up when it was begun."""
