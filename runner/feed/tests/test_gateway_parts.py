@@ -1,8 +1,10 @@
 """The gateway's small pure parts."""
 
+import asyncio
 import datetime as dt
 import json
 import random
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ from algo_feed.account_files import SessionFile
 from algo_feed.broker_desk import BrokerDesk
 from algo_feed.exchange_clock import ExchangeClock
 from algo_feed.hours import Hours
-from algo_feed.master_load import lines, load_master
+from algo_feed.master_load import MasterKeeper, lines, load_master
 from algo_feed.rhythm import Rhythm
 from algo_feed.rows_told import RowsTold
 from algo_feed.shards import sharded
@@ -171,6 +173,49 @@ async def test_load_master__download_fails__its_error() -> None:
 
     with pytest.raises(Unresolved, match="gone"):
         await load_master(broken(), parse)
+
+
+async def test_master__much_shorter_than_the_one_before__refused(
+    tmp_path: Path, capsys, monkeypatch
+) -> None:
+    files = [["BSE:ONLY"], *([f"NSE:{n}" for n in range(size)] for size in (100, 79, 0, 80))]
+    texts = iter(["\n".join(names) for names in files])
+    today = dt.date(2026, 11, 23)
+    monkeypatch.setattr("algo_feed.master_load.CHECK_SECONDS", 0.01)
+
+    async def download(_: BrokerSession):
+        text = next(texts, None)
+        if text is None:
+            await asyncio.Event().wait()
+        yield str(text).encode()
+
+    def shares(rows: Iterator[str]) -> Iterator[Instrument]:
+        for number, row in enumerate(rows, 1):
+            exchange, _, symbol = row.partition(":")
+            yield Instrument(exchange=exchange, symbol=symbol, token=number, tick_size=5)
+
+    keeper = MasterKeeper(
+        download,
+        shares,
+        desk=desk_at(tmp_path, longest_pause=0.01),
+        day=lambda: today,
+        retry_seconds=0.01,
+    )
+    keeping = asyncio.create_task(keeper.keep())
+    async with asyncio.timeout(10):
+        await keeper.loaded.wait()
+        assert keeper.master is not None
+        sizes = [len(keeper.master)]
+        today = dt.date(2026, 11, 24)
+        while sizes[-1] != 80:
+            await asyncio.sleep(0.001)
+            sizes.append(len(keeper.master))
+    keeping.cancel()
+
+    assert set(sizes) == {100, 80}
+    said = capsys.readouterr().err
+    assert said.count("no shares of NSE") == 2
+    assert said.count("master_refused") == 1
 
 
 def test_hours__recorded_day__by_its_clock() -> None:

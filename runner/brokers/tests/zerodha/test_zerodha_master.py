@@ -78,7 +78,14 @@ def test_a_file_that_is_no_master__has_no_shares(head: str) -> None:
 
 @given(st.lists(st.text(max_size=80), max_size=10))
 def test_any_lines__stop_nothing(lines: list[str]) -> None:
-    assert parsed(INFY, *(line.replace('"', "") for line in lines))[0] == INFY_SHARE
+    assert parsed(*lines, INFY)[-1] == INFY_SHARE
+
+
+def test_a_stray_quote__costs_its_own_row() -> None:
+    rows = [f"{n},{n},S{n},NAME,0,,0,0.05,1,EQ,NSE,NSE\n" for n in range(1, 1001)]
+    rows[99] = rows[99].replace("NAME", '"NAME')
+
+    assert [i.symbol for i in parsed(*rows)] == [f"S{n}" for n in range(1, 1001) if n != 100]
 
 
 def test_a_hundred_thousand_rows__are_read_in_little_room() -> None:

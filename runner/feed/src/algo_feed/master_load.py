@@ -20,6 +20,10 @@ PIECE_SECONDS: Final = 30.0
 CHECK_SECONDS: Final = 5.0
 """Between two looks at the calendar."""
 
+RETRY_SECONDS: Final = 300.0
+LEAST_PART: Final = 0.8
+"""A master with fewer of the shares of the one before is cut off or broken, and is refused."""
+
 Parse = Callable[[Iterator[str]], Iterator[Instrument]]
 
 
@@ -33,8 +37,17 @@ class MasterKeeper:
         *,
         desk: BrokerDesk[BrokerSession],
         day: Callable[[], dt.date | None],
+        retry_seconds: float = RETRY_SECONDS,
     ) -> None:
-        """Loads nothing yet. `day`: whose master is in force now, None while that is unknown."""
+        """Loads nothing yet.
+
+        Args:
+            download: the file in pieces.
+            parse: its shares.
+            desk: where to ask for it.
+            day: whose master is in force now, None while that is unknown.
+            retry_seconds: after a master that was refused.
+        """
         self.master: InstrumentMaster | None = None
         """None until the first is there; an old one stays until its successor is."""
 
@@ -45,6 +58,7 @@ class MasterKeeper:
         self._parse: Final = parse
         self._desk: Final = desk
         self._day: Final = day
+        self._retry: Final = retry_seconds
 
     async def keep(self) -> None:
         """Brings in the master and keeps it the day's, for ever."""
@@ -55,6 +69,10 @@ class MasterKeeper:
                 loaded = await self._desk.ask(self._load)
                 if loaded is None:
                     continue
+                if self.master is not None and len(loaded) < LEAST_PART * len(self.master):
+                    log("master_refused", shares=len(loaded), before=len(self.master))
+                    await asyncio.sleep(self._retry)
+                    continue
                 self.master = loaded
                 self.loaded.set()
                 log("master_loaded", shares=len(loaded), day=str(day))
@@ -62,15 +80,23 @@ class MasterKeeper:
             await asyncio.sleep(CHECK_SECONDS)
 
     async def _load(self, session: BrokerSession) -> InstrumentMaster:
+        has_nse = False
+
+        def parse(rows: Iterator[str]) -> Iterator[Instrument]:
+            nonlocal has_nse
+            for share in self._parse(rows):
+                has_nse = has_nse or share.exchange == "NSE"
+                yield share
+
         try:
-            loaded = await load_master(self._download(session), self._parse)
+            loaded = await load_master(self._download(session), parse)
         except TimeoutError as error:
             raise Unresolved("the instrument master stopped coming") from error
         except (LookupError, ValueError) as error:
             what = f"the instrument master is unreadable: {type(error).__name__}"
             raise Unresolved(what) from error
-        if not len(loaded):
-            raise Unresolved("the instrument master holds no shares")
+        if not has_nse:
+            raise Unresolved("the instrument master holds no shares of NSE")
         return loaded
 
 
