@@ -20,6 +20,8 @@ from algo_operator.kube.resources import (
     SECRETS,
     STRATEGIES,
 )
+from algo_operator.specs.naming import account_owner, feed_labels
+from algo_operator.watch.objects import Name
 from live_accounts import SHARE, SIMULATOR, TOKEN, a_session, feed_tells, log_in, make_key
 from operator_days import DAY, condition, reason
 from redis.asyncio import Redis
@@ -472,3 +474,82 @@ async def test_live__nothing_that_people_read__holds_a_secret(world, keys, live,
     ]
     for text in told:
         assert "hush" not in text
+
+
+async def make_feed_pod(
+    world, namespace: str, name: str, account: str, *, of: str = "nobody", owner: dict | None = None
+) -> None:
+    """A pod that says it is a feed, as anybody might make who may make pods there."""
+    container = {"name": "feed", "image": "any:1"}
+    metadata = {"name": name, "namespace": namespace, "labels": feed_labels(of, account)}
+    if owner is not None:
+        metadata["ownerReferences"] = [owner]
+    spec = {"containers": [container], "automountServiceAccountToken": False}
+    body = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
+    await world.kube.create(PODS, namespace, body)
+
+
+async def seen(world, namespace: str, *pods: str) -> None:
+    """Wait until the operator knows the pods and has done what it does."""
+    known = world.operator.context.pods
+    async with asyncio.timeout(15):
+        while any(known.get(Name(namespace, pod)) is None for pod in pods):  # noqa: ASYNC110 - the cache tells nobody
+            await asyncio.sleep(0.02)
+    await world.idle()
+
+
+@pytest.fixture
+async def victim(world):
+    """A Redis user that is no account's."""
+    await world.redis.execute_command("ACL", "SETUSER", "victim", "on", "nopass")
+    yield "victim"
+    await world.redis.execute_command("ACL", "DELUSER", "victim")
+
+
+async def test_feed_pod__in_a_namespace_of_nobody__takes_nothing_away(world, live, victim):
+    await world.namespace("elsewhere")
+
+    await make_feed_pod(world, "elsewhere", "evil", victim)
+    await make_feed_pod(world, "elsewhere", "left", "brk_aaaaaaaaaaaaaaaa")
+    await seen(world, "elsewhere", "evil", "left")
+
+    assert victim in await world.redis.execute_command("ACL", "USERS")
+    assert await world.get(PODS, "elsewhere", "evil") is not None
+    assert await world.get(PODS, "elsewhere", "left") is not None
+
+
+async def test_feed_pod__of_no_account__goes_only_with_the_id_of_one_that_is_gone(
+    world, live, victim
+):
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "left", "namespace": live}}
+    await world.kube.create(SECRETS, live, secret)
+    stranger = account_owner("nobody", "11111111-1111-1111-1111-111111111111")
+
+    await make_feed_pod(world, live, "evil", victim)
+    await make_feed_pod(world, live, "wrong", "brk_bbbbbbbbbbbbbbbb", owner=stranger)
+    await seen(world, live, "evil", "wrong")
+    await make_feed_pod(world, live, "left", "brk_aaaaaaaaaaaaaaaa")
+
+    await world.until(PODS, live, "left", lambda b: b is None)
+    assert await world.get(SECRETS, live, "left") is not None, "it is no feed's"
+    assert victim in await world.redis.execute_command("ACL", "USERS")
+    assert await world.get(PODS, live, "evil") is not None
+    assert await world.get(PODS, live, "wrong") is not None, "its owner is another"
+
+
+async def test_feed__account_with_the_same_long_beginning_goes__stays(world, live):
+    beginning = "a" * 63
+    one = await world.account(live, f"{beginning}-one", **SIMULATOR)
+    two = await world.account(live, f"{beginning}-two", **SIMULATOR)
+    own = account_id(two["metadata"]["uid"])
+    owner = account_owner(two["metadata"]["name"], two["metadata"]["uid"])
+    await make_feed_pod(world, live, "of-two", own, of=f"{beginning}-two", owner=owner)
+    await seen(world, live, "of-two")
+    await world.redis.execute_command("ACL", "SETUSER", own, "on", "nopass")
+
+    await world.kube.delete(ACCOUNTS, live, one["metadata"]["name"])
+    await world.until(ACCOUNTS, live, one["metadata"]["name"], lambda b: b is None)
+    await world.idle()
+
+    assert own in await world.redis.execute_command("ACL", "USERS")
+    assert await world.get(PODS, live, "of-two") is not None

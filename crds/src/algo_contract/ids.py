@@ -2,12 +2,15 @@
 
 import base64
 import hashlib
+import re
 from typing import Final, Literal
 
 Leg = Literal["entry", "exit"]
 
 TAG_LENGTH: Final = 20
 """Letters and digits in an order tag: the shortest limit of the four brokers (Kite Connect v3)."""
+
+_ACCOUNT_ID: Final = re.compile(r"brk_[a-z2-7]{16}")
 
 
 def strategy_id(uid: str) -> str:
@@ -18,6 +21,11 @@ def strategy_id(uid: str) -> str:
 def account_id(uid: str) -> str:
     """`brk_` and 16 letters and digits, from the BrokerAccount's UID."""
     return "brk_" + _base32(uid, bits=80)
+
+
+def is_account_id(text: str) -> bool:
+    """Whether a text could be an account's id."""
+    return _ACCOUNT_ID.fullmatch(text) is not None
 
 
 def order_tag(strategy_uid: str, trading_day: str, leg: Leg, attempt: int) -> str:

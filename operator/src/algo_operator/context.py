@@ -47,6 +47,10 @@ class Context:
             return None
         return labels(body).get(names.TENANT_LABEL)
 
+    def is_ours(self, namespace: str) -> bool:
+        """Whether it is a tenant's namespace or the operator's own: only there it makes pods."""
+        return namespace == self.settings.namespace or self.tenant_of(namespace) is not None
+
     def namespace_uid(self, namespace: str) -> str:
         """The UID of a tenant's namespace; empty for others, which are not watched."""
         body = self.namespaces.get(Name("", namespace))

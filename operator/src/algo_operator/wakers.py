@@ -111,10 +111,13 @@ def pod_key(context: Context, pod: Json) -> Key:
         return strategy_of(pod)
     account = context.account_of_feed(labels(pod).get(names.ACCOUNT_ID_LABEL, ""))
     name = name_of(pod if account is None else account)
-    return account_key(
-        name.namespace,
-        labels(pod).get(names.ACCOUNT_NAME_LABEL, "") if account is None else name.name,
-    )
+    return account_key(name.namespace, _account_name(pod) if account is None else name.name)
+
+
+def _account_name(pod: Json) -> str:
+    """Whose feed it is, as the pod itself tells; its label holds the first 63 characters alone."""
+    owner = next((o for o in owners(pod) if o.get("kind") == names.ACCOUNT_KIND), None)
+    return str(owner["name"]) if owner else labels(pod).get(names.ACCOUNT_NAME_LABEL, "")
 
 
 def strategy_of(pod: Json) -> Key:

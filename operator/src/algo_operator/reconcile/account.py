@@ -15,7 +15,8 @@ from algo_operator.model.facts import NO_SESSION, Account, SessionFacts
 from algo_operator.model.feeds import FeedSeen
 from algo_operator.reading import read_account
 from algo_operator.reconcile.ensure import ensure
-from algo_operator.reconcile.feed import forget_feed, observe_feed, reconcile_feed
+from algo_operator.reconcile.feed import observe_feed, reconcile_feed
+from algo_operator.reconcile.orphan_feeds import forget_feed
 from algo_operator.reconcile.warm import may_let_go
 from algo_operator.specs.egress import account_network
 from algo_operator.status import status_changes

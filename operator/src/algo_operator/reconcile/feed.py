@@ -21,7 +21,7 @@ from algo_operator.reconcile.plan import KEPT_CRASHING
 from algo_operator.reconcile.warm import may_let_go
 from algo_operator.specs.acl import feed_rules
 from algo_operator.specs.feed import feed_assignment, feed_secret, read_feed_secret
-from algo_operator.specs.naming import feed_name, is_feed, label_value
+from algo_operator.specs.naming import feed_name, is_feed
 from algo_operator.specs.pod import FEED_SETTINGS_ANNOTATION, feed_pod
 from algo_operator.specs.pod_facts import read_feed_pod
 from algo_operator.specs.secret import redis_file
@@ -94,19 +94,6 @@ async def reconcile_feed(context: Context, key: Key, seen: FeedSeen) -> None:
         log.info("action_done", action=kind, account=seen.account.id, name=key.name)
     if decided.wake_us is not None:
         context.queue.add(key, delay=max((decided.wake_us - seen.wall_us) / 1e6, 0.01))
-
-
-async def forget_feed(context: Context, key: Key) -> None:
-    """End the feed of an account that is gone; what it owned goes with it, its user does not."""
-    for pod in context.pods.values():
-        meta = pod["metadata"]
-        ours = is_feed(pod) and meta["namespace"] == key.namespace
-        if not ours or labels(pod).get(names.ACCOUNT_NAME_LABEL) != label_value(key.name):
-            continue
-        context.leadership.check()
-        await context.users.revoke(labels(pod)[names.ACCOUNT_ID_LABEL])
-        await context.kube.delete(SECRETS, key.namespace, meta["name"])
-        await context.kube.delete(PODS, key.namespace, meta["name"], uid=meta["uid"])
 
 
 def _serves(context: Context, body: Json, account: Account) -> bool:
