@@ -16,6 +16,9 @@ import testapi
 pytestmark = pytest.mark.api_server
 
 OPERATOR = "system:serviceaccount:algo-system:algo-operator"
+ADMIN = "root"
+"""May do all that the policies let."""
+
 TENANT = "mallory"
 """Administers a tenant namespace, and may even change namespaces."""
 
@@ -89,6 +92,8 @@ def cluster() -> Iterator[Cluster]:
         cluster.kubectl(
             "create", "clusterrolebinding", "e", "--clusterrole=editor", "--user", TENANT
         )
+        root = ("--clusterrole=cluster-admin", "--user", ADMIN)
+        cluster.kubectl("create", "clusterrolebinding", "root", *root)
         admin = ("--clusterrole=cluster-admin", "--user", TENANT)
         cluster.kubectl("create", "rolebinding", "all", "-n", "tenant-demo", *admin)
         # kubectl reads what it annotates; the operator patches without a look.
@@ -106,9 +111,11 @@ def wait_until(fact, seconds: float = 20) -> None:
         time.sleep(0.2)
 
 
-def make_pod(cluster: Cluster, *, user: str, **labels: str) -> subprocess.CompletedProcess[str]:
+def make_pod(
+    cluster: Cluster, *, user: str, namespace: str = "tenant-demo", **labels: str
+) -> subprocess.CompletedProcess[str]:
     pod = POD if not labels else POD | {"metadata": {"name": "fake", "labels": labels}}
-    words = ("create", "--as", user, "-n", "tenant-demo", "--dry-run=server", "-f", "-")
+    words = ("create", "--as", user, "-n", namespace, "--dry-run=server", "-f", "-")
     return cluster.kubectl(*words, text=yaml.safe_dump(pod))
 
 
@@ -245,6 +252,47 @@ def test_pods_with_a_way_to_a_broker__are_the_operators_alone(cluster, mark):
         in make_pod(cluster, user=TENANT, **mark).stderr
     )
     assert make_pod(cluster, user=OPERATOR, **mark).returncode == 0
+
+
+COMPONENT, MANAGED = "app.kubernetes.io/component", "app.kubernetes.io/managed-by"
+
+
+@pytest.mark.parametrize("namespace", ["default", "algo-system"])
+@pytest.mark.parametrize(
+    "labels",
+    [
+        {COMPONENT: "feed", MANAGED: "algo-operator", "algotrading.io/account-id": "operator"},
+        {COMPONENT: "feed", MANAGED: "algo-operator"},
+        {COMPONENT: "runner", MANAGED: "algo-operator"},
+        {"algotrading.io/account-id": "brk_a"},
+    ],
+)
+def test_pods_with_the_operators_mark__in_no_tenants_namespace__are_its_alone(
+    cluster, namespace, labels
+):
+    words = {"namespace": namespace, **labels}
+
+    assert "only the operator makes runner" in make_pod(cluster, user=ADMIN, **words).stderr
+    assert make_pod(cluster, user=OPERATOR, **words).returncode == 0
+
+
+@pytest.mark.parametrize("labels", [{COMPONENT: "feed"}, {COMPONENT: "runner", MANAGED: "Helm"}])
+def test_pods_of_others__in_no_tenants_namespace__pass(cluster, labels):
+    answer = make_pod(cluster, user=ADMIN, namespace="default", **labels)
+
+    assert answer.returncode == 0, answer.stderr
+
+
+def test_pod_of_others__given_the_mark_later__is_refused(cluster):
+    pod = POD | {"metadata": {"name": "mine", "labels": {COMPONENT: "feed"}}}
+    where = ("-n", "default", "--as", ADMIN)
+    made = cluster.kubectl("create", *where, "-f", "-", text=yaml.safe_dump(pod))
+    assert made.returncode == 0, made.stderr
+
+    marked = cluster.kubectl("label", "pod", "mine", f"{MANAGED}=algo-operator", *where)
+
+    assert "only the operator makes runner" in marked.stderr
+    assert cluster.kubectl("label", "pod", "mine", "a=b", *where).returncode == 0
 
 
 @pytest.mark.parametrize("mark", ["strategy-limit=99", "in-position=true", "ready=true"])

@@ -12,6 +12,7 @@ from algo_contract.broker_session import read_session
 from algo_contract.envelope.keys import public_text, read_keys
 from algo_contract.feed_assignment import FeedAssignment, read_feed
 from algo_contract.ids import account_id
+from algo_operator import metrics, seal_key
 from algo_operator.kube.resources import (
     ACCOUNTS,
     CONFIG_MAPS,
@@ -438,6 +439,27 @@ async def test_seal_key__start__is_published(world, keys):
 
     expected = {"login.pub": "theirs", "session.pub": public_text(read_keys(keys).current.public)}
     await world.until(CONFIG_MAPS, "algo-system", "algo-seal-keys", lambda b: b["data"] == expected)
+    await world.kube.delete(CONFIG_MAPS, "algo-system", "algo-seal-keys")
+
+
+async def test_seal_key__overwritten__is_put_back_and_counted(world, keys, monkeypatch, capsys):
+    monkeypatch.setattr(seal_key, "_LOOK_SECONDS", 0.05)
+    ours = public_text(read_keys(keys).current.public)
+    body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "algo-seal-keys"}}
+    await world.kube.create(CONFIG_MAPS, "algo-system", body)
+    await world.start(session_keys=keys)
+
+    def is_ours(found: dict) -> bool:
+        return found.get("data", {}).get("session.pub") == ours
+
+    await world.until(CONFIG_MAPS, "algo-system", "algo-seal-keys", is_ours)
+    before = metrics.FOREIGN_SEAL_KEYS._value.get()
+    theirs = {"data": {"session.pub": "theirs"}}
+    await world.kube.patch(CONFIG_MAPS, "algo-system", "algo-seal-keys", theirs)
+
+    await world.until(CONFIG_MAPS, "algo-system", "algo-seal-keys", is_ours)
+    assert metrics.FOREIGN_SEAL_KEYS._value.get() == before + 1
+    assert "foreign_session_key_replaced" in capsys.readouterr().out
     await world.kube.delete(CONFIG_MAPS, "algo-system", "algo-seal-keys")
 
 

@@ -68,3 +68,7 @@ SCRIPTS_ENDED = Counter(
 EVENTS_POSTED = Counter(
     "algo_operator_events_posted_total", "Kubernetes Events written, by type.", ["type"]
 )
+FOREIGN_SEAL_KEYS = Counter(
+    "algo_operator_foreign_seal_keys_total",
+    "Times that session.pub was a stranger's and was put right.",
+)

@@ -6,8 +6,10 @@ from typing import Any, Final, Never
 import structlog
 from algo_contract.envelope.keys import SEAL_KEYS, SESSION_PUBLIC, public_text
 
+from algo_operator import metrics
 from algo_operator.context import Context
 from algo_operator.errors import OperatorError
+from algo_operator.kube.fields import section
 from algo_operator.kube.resources import CONFIG_MAPS
 
 log: Any = structlog.get_logger(__name__)
@@ -16,16 +18,12 @@ _LOOK_SECONDS: Final = 30.0
 
 
 async def keep_published(context: Context) -> Never:
-    """Publish at the start and whenever the folder of keys has a newer one."""
-    published, complaint = "", ""
+    """Keep `session.pub` ours: what is sealed to a key that a stranger wrote there he can read."""
+    complaint = ""
     while True:
-        keys = context.sessions.keys()
-        text = public_text(keys.current.public) if keys is not None else ""
         try:
-            if text and text != published:
-                await publish(context, text)
-                published = text
-                log.info("seal_key_published", key=text)
+            await _publish(context)
+            complaint = ""
         except OperatorError as error:
             if str(error) != complaint:
                 log.warning("seal_key_not_published", error=str(error))
@@ -33,11 +31,22 @@ async def keep_published(context: Context) -> Never:
         await asyncio.sleep(_LOOK_SECONDS)
 
 
-async def publish(context: Context, text: str) -> None:
-    """Write the key into the chart's ConfigMap, beside the log-in worker's.
+async def _publish(context: Context) -> None:
+    """Write the key into the chart's ConfigMap, beside the log-in worker's, unless it is there.
 
     Raises:
         NotFound: the chart has not made it.
     """
-    data = {"data": {SESSION_PUBLIC: text}}
-    await context.kube.patch(CONFIG_MAPS, context.settings.namespace, SEAL_KEYS, data)
+    keys = context.sessions.keys()
+    if keys is None:
+        return
+    own, namespace = public_text(keys.current.public), context.settings.namespace
+    body = await context.kube.get(CONFIG_MAPS, namespace, SEAL_KEYS)
+    there = str(section(body, "data").get(SESSION_PUBLIC) or "").strip()
+    if there == own:
+        return
+    if there and there not in {public_text(key.public) for key in keys.by_id.values()}:
+        metrics.FOREIGN_SEAL_KEYS.inc()
+        log.error("foreign_session_key_replaced")
+    await context.kube.patch(CONFIG_MAPS, namespace, SEAL_KEYS, {"data": {SESSION_PUBLIC: own}})
+    log.info("seal_key_published", key=own)
