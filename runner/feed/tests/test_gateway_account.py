@@ -65,6 +65,21 @@ async def test_orders__pushed__row_then_books_with_the_tag(
         assert len(feed.rows()) == rows, "what was told is not told again"
 
 
+async def test_orders__book_without_its_newest_row__no_mark(
+    tmp_path: Path, redis: RedisProcess
+) -> None:
+    async with simulator() as sim, feed_gateway(tmp_path, sim, redis) as feed:
+        await sim.advance("09:20:00")
+        await place(sim, token_of(feed), TAG)
+        await feed.until(lambda: feed.books() and feed.books()[-1]["tags"] == json.dumps([TAG]))
+        marks, failures = len(feed.books()), await feed.count("book_failures_total")
+
+        await sim.fault("zerodha", "short_book", times=3)
+        await feed.until_count("book_failures_total", failures + 3)
+        await feed.until(lambda: len(feed.books()) > marks + 5)
+        assert {book["tags"] for book in feed.books()[marks:]} == {json.dumps([TAG])}
+
+
 async def test_orders__old_entries__trimmed_by_age(tmp_path: Path, redis: RedisProcess) -> None:
     stream = f"account:{ACCOUNT}:orders"
     for n in range(300):
