@@ -217,7 +217,7 @@ async def test_nobody_listens__a_write_is_denied_and_a_read_unresolved() -> None
 
 
 async def test_no_answer__is_unresolved(monkeypatch) -> None:
-    monkeypatch.setattr(http_module, "WRITE_SECONDS", 0.05)
+    monkeypatch.setattr(http_module, "WRITE_SECONDS", 0.5)
     async with serving(silent) as server, client() as http:
         with pytest.raises(Unresolved) as caught:
             await place(http, server.port)
@@ -227,8 +227,8 @@ async def test_no_answer__is_unresolved(monkeypatch) -> None:
 
 async def test_an_answer_in_drops__ends_with_the_whole_calls_time(monkeypatch) -> None:
     monkeypatch.setattr(http_module, "WRITE_SECONDS", 0.15)
-    monkeypatch.setattr(http_module, "POOL_SECONDS", 0.05)
-    monkeypatch.setattr(http_module, "CONNECT_SECONDS", 0.05)
+    monkeypatch.setattr(http_module, "POOL_SECONDS", 0.5)
+    monkeypatch.setattr(http_module, "CONNECT_SECONDS", 0.5)
 
     async def dripping(server, reader, writer) -> None:
         await server.request(reader)
@@ -574,7 +574,7 @@ async def test_a_proxy_that_refuses__nothing_is_sent(raw, said, client_tls) -> N
 
 
 async def test_a_proxy_that_never_answers__nothing_is_sent(monkeypatch) -> None:
-    monkeypatch.setattr(http_module, "CONNECT_SECONDS", 0.05)
+    monkeypatch.setattr(http_module, "CONNECT_SECONDS", 0.5)
     async with (
         serving(silent) as proxy,
         client(proxy=f"http://127.0.0.1:{proxy.port}") as http,
