@@ -5,7 +5,7 @@ since midnight exchange time, other times in microseconds since the epoch.
 """
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Final, Literal
 
 from algo_contract.states import Execution
@@ -128,15 +128,15 @@ def read_assignment(text: str) -> Assignment:
         ValueError: not an assignment of this release, with the field that does not fit.
     """
     try:
-        fields: dict[str, Any] = json.loads(text)
-        fields["strategy"] = Strategy(**fields["strategy"])
-        fields["session"] = Session(**fields["session"])
-        fields["tick_bands"] = tuple(TickBand(**band) for band in fields["tick_bands"])
-        if fields.get("live") is not None:
-            live: dict[str, Any] = fields["live"]
+        words: dict[str, Any] = json.loads(text)
+        words["strategy"] = Strategy(**words["strategy"])
+        words["session"] = Session(**words["session"])
+        words["tick_bands"] = tuple(TickBand(**band) for band in words["tick_bands"])
+        if words.get("live") is not None:
+            live: dict[str, Any] = words["live"]
             live["instrument"] = InstrumentFacts(**live["instrument"])
-            fields["live"] = Live(**live)
-        return Assignment(**fields)
+            words["live"] = Live(**live)
+        return Assignment(**words)
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"unreadable assignment: {error}") from error
 
@@ -211,17 +211,17 @@ class RunnerState:
 
 def state_hash(state: RunnerState) -> dict[str, str]:
     """The hash's fields as text."""
-    fields = {k: str(v) for k, v in asdict(state).items()}
-    return fields | {"done": "1" if state.done else "0"}
+    words = {field.name: str(getattr(state, field.name)) for field in fields(state)}
+    return words | {"done": "1" if state.done else "0"}
 
 
-def read_state(fields: dict[str, str]) -> RunnerState | None:
+def read_state(words: dict[str, str]) -> RunnerState | None:
     """The state from a hash; None when there is no hash yet.
 
     Raises:
         ValueError: a field is missing or malformed.
     """
-    if not fields:
+    if not words:
         return None
     numbers = (
         "version",
@@ -233,8 +233,8 @@ def read_state(fields: dict[str, str]) -> RunnerState | None:
         "realized_pnl",
     )
     try:
-        values: dict[str, Any] = {name: int(fields[name]) for name in (*numbers, "updated_us")}
-        values |= {n: fields[n] for n in ("trading_day", "execution", "reason", "protection")}
-        return RunnerState(**values, done=fields["done"] == "1", last_action=fields["last_action"])
+        values: dict[str, Any] = {name: int(words[name]) for name in (*numbers, "updated_us")}
+        values |= {n: words[n] for n in ("trading_day", "execution", "reason", "protection")}
+        return RunnerState(**values, done=words["done"] == "1", last_action=words["last_action"])
     except (KeyError, ValueError) as error:
         raise ValueError(f"unreadable runner state: {error}") from error
