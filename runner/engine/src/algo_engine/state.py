@@ -60,6 +60,11 @@ class State:
     last_action: str = ""
 
 
+def all_orders(state: State) -> tuple[Order, ...]:
+    """Today's orders: the entry, then the exits as they were made."""
+    return (state.entry, *state.exits) if state.entry else state.exits
+
+
 def bought(state: State) -> int:
     """Shares bought today."""
     return state.entry.filled if state.entry else 0
@@ -127,8 +132,7 @@ def entry_is_final(state: State) -> bool:
 
 def is_watched(state: State) -> bool:
     """An order was given up as absent: should it appear before the close, it must be dealt with."""
-    orders = (*state.exits, *([state.entry] if state.entry else []))
-    return not state.is_closed and any(order.status == "ABSENT" for order in orders)
+    return not state.is_closed and any(order.status == "ABSENT" for order in all_orders(state))
 
 
 def is_done(state: State) -> bool:

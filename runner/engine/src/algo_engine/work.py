@@ -15,6 +15,7 @@ from algo_engine.orders import Order, Terms
 from algo_engine.pricing import resting_terms
 from algo_engine.state import (
     State,
+    all_orders,
     entry_is_live,
     is_exiting,
     live_exit,
@@ -98,7 +99,7 @@ def order_of(state: State, tag: str) -> Order:
     Raises:
         KeyError: no order of this strategy has it.
     """
-    for order in (*([state.entry] if state.entry else []), *state.exits):
+    for order in all_orders(state):
         if order.tag == tag:
             return order
     raise KeyError(tag)

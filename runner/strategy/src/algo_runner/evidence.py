@@ -8,7 +8,7 @@ from typing import Final
 
 from algo_engine.events import Answered
 from algo_engine.orders import Order
-from algo_engine.state import State
+from algo_engine.state import State, all_orders
 
 SECOND_US: Final = 1_000_000
 READS: Final = 3
@@ -71,5 +71,4 @@ class Evidence:
 
 
 def _unseen(state: State) -> list[Order]:
-    orders = (*state.exits, *([state.entry] if state.entry else []))
-    return [order for order in orders if order.status == "PENDING"]
+    return [order for order in all_orders(state) if order.status == "PENDING"]

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from algo_engine.events import Answered, Event, Outcome, Seen
 from algo_engine.orders import Order, OrderRow
-from algo_engine.state import State
+from algo_engine.state import State, all_orders
 
 
 def left_open_on_paper(state: State, book: Mapping[str, OrderRow]) -> list[Event]:
@@ -14,7 +14,7 @@ def left_open_on_paper(state: State, book: Mapping[str, OrderRow]) -> list[Event
     an older token once this process holds the fence.
     """
     events: list[Event] = []
-    for order in _orders(state):
+    for order in all_orders(state):
         row = book.get(order.tag)
         if row is not None:
             events.append(Seen(row))
@@ -35,7 +35,7 @@ def left_open_at_broker(state: State, rows: Mapping[str, OrderRow]) -> list[Even
     the row does not show it.
     """
     events: list[Event] = []
-    for order in _orders(state):
+    for order in all_orders(state):
         row = rows.get(order.tag)
         if row is not None:
             events.append(Seen(row))
@@ -55,7 +55,3 @@ def lost_row(order: Order) -> OrderRow:
         value=order.value,
         message="the paper book has lost it",
     )
-
-
-def _orders(state: State) -> list[Order]:
-    return [*([state.entry] if state.entry else []), *state.exits]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from algo_brokers.paper import PaperBroker
 from algo_contract.assignment import Assignment
 from algo_engine.orders import OrderRow
-from algo_engine.state import State
+from algo_engine.state import State, all_orders
 from algo_redis.held import HeldConnection
 
 from algo_runner.errors import Misconfigured
@@ -62,7 +62,7 @@ async def _open_live(day: Assignment, journal: Journal, desk: "LiveDesk") -> Ses
         why = "The journal is gone and the buy time has passed: a purchase may be on its way."
         state = replace(state, skip_reason="unresolved", refusal=why, last_action=why)
     session = Session(day=day, journal=journal, paper=None, state=state)
-    for order in (*state.exits, *([state.entry] if state.entry else [])):
+    for order in all_orders(state):
         if order.status == "PENDING":
             desk.evidence.begin(order.tag, time.time_ns() // 1000 + INHERITED_US)
     left = left_open_at_broker(state, {row.tag: row for row in rows})

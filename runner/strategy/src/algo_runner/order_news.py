@@ -12,8 +12,8 @@ from algo_brokers.errors import BrokerError
 from algo_brokers.rows import read_row
 from algo_contract import redis_keys, streams
 from algo_engine.events import Seen
-from algo_engine.orders import Order, OrderRow
-from algo_engine.state import State, entry_is_live, is_watched, live_exit
+from algo_engine.orders import OrderRow
+from algo_engine.state import State, all_orders, entry_is_live, is_watched, live_exit
 from algo_redis.errors import RedisUnavailable
 from algo_redis.held import HeldConnection
 from algo_redis.streams import entry_fields
@@ -88,7 +88,7 @@ async def _take(session: Session, desk: LiveDesk, fields: dict[str, str]) -> Non
     desk.book_us = max(desk.book_us, int(started))
     known = frozenset(map(str, tags))
     is_up = fields.get(streams.ORDERS_SOCKET) == "1"
-    if any(order.tag in known - desk.shown.keys() for order in _orders(session.state)):
+    if any(order.tag in known - desk.shown.keys() for order in all_orders(session.state)):
         await _read_book(session, desk)  # its row was told before this process listened
     desk.evidence.note_book(known, started_us=int(started), is_up=is_up)
 
@@ -109,7 +109,7 @@ async def _read_book(session: Session, desk: LiveDesk) -> bool:
 
 
 async def _show(session: Session, desk: LiveDesk, row: OrderRow) -> None:
-    if row.tag and any(order.tag == row.tag for order in _orders(session.state)):
+    if row.tag and any(order.tag == row.tag for order in all_orders(session.state)):
         desk.show([row])
         await session.handle(Seen(row), kind="book")
 
@@ -118,7 +118,7 @@ async def _show_again(session: Session, desk: LiveDesk) -> None:
     """Hands the engine once more the rows that do not show a change which was confirmed before the
     newest reading of the book: a broker that answered and did nothing.
     """
-    for order in _orders(session.state):
+    for order in all_orders(session.state):
         row = desk.shown.get(order.tag)
         if row is None or not order.is_live or row.terms == order.terms:
             continue
@@ -133,7 +133,3 @@ def _cares(session: Session) -> bool:
 def _waits(state: State) -> bool:
     """Something may happen to an order of ours at any moment."""
     return entry_is_live(state) or live_exit(state) is not None
-
-
-def _orders(state: State) -> list[Order]:
-    return [*([state.entry] if state.entry else []), *state.exits]
