@@ -35,6 +35,8 @@ async def test_feed__with_its_own_rights_only__does_all_its_work(
         await gateway.until(gateway.quotes)
         gateway.ask("SREM", redis_keys.feed_instruments(feed), YESBANK)
         await gateway.until(lambda: gateway.facts() == {})
+        await sim.admin("POST", "/admin/token/expire", {"broker": "zerodha"})
+        await gateway.until(lambda: gateway.ask("GET", redis_keys.feed_ended(feed)) == "0")
 
     assert gateway.unknown() == ["NSE:NOSUCH"]
     refused = gateway.ask("ACL", "LOG")

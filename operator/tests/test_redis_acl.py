@@ -82,6 +82,8 @@ async def test_a_runner_works_on_its_own_keys(runner, admin):
         ("DEL", redis_keys.user_halt("usr-a")),
         ("GET", redis_keys.user_halt("usr-b")),
         ("SET", redis_keys.feed_clock("shared"), "1"),
+        ("SET", redis_keys.feed_ended("shared"), "1"),
+        ("SET", redis_keys.feed_ended(ACCOUNT), "1"),
         ("SMEMBERS", redis_keys.feed_instruments("shared")),
         ("KEYS", "*"),
         ("SCAN", "0"),
@@ -237,6 +239,7 @@ async def test_a_feed_does_its_work(redis_server, users, admin, feed):
     pipe.xadd(redis_keys.ticks(feed, "NSE", "M&M"), {"p": "1"}, minid="1-0", approximate=True)
     pipe.set(redis_keys.feed_clock(feed), "1")
     pipe.set(redis_keys.feed_heartbeat(feed), "1")
+    pipe.set(redis_keys.feed_ended(feed), "1", ex=10)
     pipe.delete(redis_keys.feed_unknown(feed))
     pipe.sadd(redis_keys.feed_unknown(feed), "NSE:NOSUCH")
     pipe.hset(redis_keys.feed_facts(feed), "NSE:M&M", "{}")
@@ -255,6 +258,7 @@ async def test_a_feed_does_its_work(redis_server, users, admin, feed):
         ("XADD", redis_keys.ticks(STRANGER, "NSE", "M&M"), "*", "p", "1"),
         ("SET", redis_keys.feed_clock("shared"), "1"),
         ("HSET", redis_keys.feed_facts(STRANGER), "NSE:M&M", "{}"),
+        ("SET", redis_keys.feed_ended(STRANGER), "1"),
         ("SADD", redis_keys.feed_instruments(ACCOUNT), "NSE:TCS"),
         ("XADD", redis_keys.account(STRANGER, "orders"), "*", "kind", "book"),
         ("HSET", redis_keys.account(ACCOUNT, "pnl"), "a", "1"),

@@ -74,6 +74,13 @@ def feed_heartbeat(feed: str) -> str:
     return f"feed:{feed}:heartbeat"
 
 
+def feed_ended(feed: str) -> str:
+    """`issued_us` of the session that the broker takes no more, as text; the feed writes it for as
+    long as that is the one in force, and it lapses by itself. redis-ticks.
+    """
+    return f"feed:{feed}:ended"
+
+
 def feed_name(namespace_name: str) -> str:
     """The id of the account NAMESPACE/NAME, as text; the operator writes, `algo-feed publish`
     reads. redis-ticks.

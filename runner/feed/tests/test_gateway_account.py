@@ -5,7 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from algo_contract import redis_keys
 from algo_contract.broker_session import BrokerSession
+from algo_feed.ended_session import KEPT_SECONDS
 from feed_gateway import ACCOUNT, YESBANK, Feed, feed_gateway, zerodha_session
 from redis_server import RedisProcess
 from sim_server import Simulator, simulator
@@ -175,6 +177,58 @@ async def test_session__expired__waits_for_another_without_hammering(
         await feed.until(lambda: known(feed) == {TAG: ("FILLED", 10)})
         await feed.until(lambda: feed.heartbeat_us() > beat)
         await feed.until(lambda: feed.ticks()[-1]["t"] == feed.clock_us())
+
+
+def ended(feed: Feed) -> int:
+    """The session that it says the broker has ended, by its issue; 0 for none."""
+    return int(feed.ask("GET", redis_keys.feed_ended(feed.name)) or 0)
+
+
+async def issued(sim: Simulator, issued_us: int) -> BrokerSession:
+    return replace(await zerodha_session(sim), issued_us=issued_us)
+
+
+async def test_session__ended_by_the_broker__said_until_there_is_another(
+    tmp_path: Path, redis: RedisProcess
+) -> None:
+    async with (
+        simulator() as sim,
+        feed_gateway(tmp_path, sim, redis, session=lambda sim: issued(sim, 7001)) as feed,
+    ):
+        await sim.advance("09:20:00")
+        await feed.until(feed.books)
+        assert ended(feed) == 0
+
+        await sim.admin("POST", "/admin/token/expire", {"broker": "zerodha"})
+        await feed.until(lambda: ended(feed) == 7001)
+        feed.ask("DEL", redis_keys.feed_ended(feed.name))
+        await feed.until(lambda: ended(feed) == 7001, what="said again: Redis may lose it")
+        assert 0 < feed.ask("TTL", redis_keys.feed_ended(feed.name)) <= KEPT_SECONDS
+
+        books = len(feed.books())
+        feed.write_session(await issued(sim, 7002))
+        await feed.until(lambda: len(feed.books()) > books)
+        feed.ask("DEL", redis_keys.feed_ended(feed.name))
+        await feed.until(lambda: len(feed.books()) > books + 3)
+        assert ended(feed) == 0
+
+
+async def test_session__one_refusal_among_answers__is_not_its_end(
+    tmp_path: Path, redis: RedisProcess
+) -> None:
+    async with (
+        simulator() as sim,
+        feed_gateway(tmp_path, sim, redis, session=lambda sim: issued(sim, 7001)) as feed,
+    ):
+        await sim.advance("09:20:00")
+        await feed.until(feed.books)
+
+        await sim.fault("zerodha", "token_expired", on="orders")
+        await feed.until_count("book_failures_total", 1)
+        books = len(feed.books())
+        await feed.until(lambda: len(feed.books()) > books + 3)
+
+        assert ended(feed) == 0
 
 
 async def test_session__dead_from_the_start__not_ready_until_a_good_one(

@@ -6,9 +6,10 @@ import json
 import random
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from algo_brokers.errors import RateLimited, Unresolved
+from algo_brokers.errors import RateLimited, TokenExpired, Unresolved
 from algo_brokers.instruments import Instrument
 from algo_contract.broker_session import BrokerSession, session_json
 from algo_engine.orders import OrderRow, Terms
@@ -267,7 +268,67 @@ async def test_session_file__proof__of_this_session_until_refused(tmp_path: Path
     assert not file.is_proven(session("one"))
 
 
-def desk_at(folder: Path, **options: float) -> BrokerDesk[BrokerSession]:
+async def test_session_file__ended__refused_twice_with_nothing_answered_between(
+    tmp_path: Path, monkeypatch
+) -> None:
+    now = 100.0
+    monkeypatch.setattr("algo_feed.account_files.time.monotonic", lambda: now)
+    (tmp_path / "session.json").write_text(session_json(session("one")))
+    file = SessionFile(tmp_path, every=9)
+    assert file.ended(after=2) is None
+    file.refuse(session("one"))
+    file.refuse(session("one"))
+    assert file.ended(after=2) is None, "two calls of one moment are one slip"
+
+    now += 1
+    file.prove(session("one"))
+    now += 1
+    file.refuse(session("one"))
+    assert file.ended(after=2) is None
+    assert not file.is_proven(session("one"))
+    now += 2
+    file.refuse(session("one"))
+    assert file.ended(after=2) == session("one")
+
+    file.prove(session("older"))
+    assert file.ended(after=2) == session("one")
+    (tmp_path / "session.json").write_text(session_json(session("two")))
+    assert file._read()
+    assert file.ended(after=2) is None
+    file.refuse(session("two"))
+    assert file.ended(after=2) is None
+
+
+@pytest.mark.parametrize("proves", [True, False])
+async def test_desk__refused__soon_tried_once_more_and_then_seldom(
+    tmp_path: Path, monkeypatch, *, proves: bool
+) -> None:
+    patience: list[float] = []
+
+    async def usable(_: SessionFile, *, refused: BrokerSession | None, seconds: float) -> Any:
+        if refused is not None:
+            patience.append(seconds)
+        return session("one")
+
+    async def fails(_: BrokerSession) -> None:
+        raise TokenExpired("no")
+
+    async def answers(_: BrokerSession) -> bool:
+        return True
+
+    desk = desk_at(tmp_path, proves_session=proves)
+    monkeypatch.setattr(SessionFile, "usable", usable)
+    for _ in range(4):
+        assert await desk.ask(fails) is None
+    assert (desk._sessions.ended(after=0) is not None) is proves
+    assert await desk.ask(answers)
+    assert await desk.ask(fails) is None
+    assert await desk.ask(answers)
+
+    assert patience == [2, 60, 60, 60, 2]
+
+
+def desk_at(folder: Path, **options: Any) -> BrokerDesk[BrokerSession]:
     (folder / "session.json").write_text(session_json(session("one")))
     sessions = SessionFile(folder, every=9)
     return BrokerDesk("orders", lambda s: s, sessions=sessions, rhythm=Rhythm(), **options)

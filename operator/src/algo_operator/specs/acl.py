@@ -151,6 +151,7 @@ def feed_rules(*, account: str, feed: str, password: str) -> list[str]:
         redis_keys.feed_heartbeat(feed),
         redis_keys.feed_unknown(feed),
         redis_keys.feed_facts(feed),
+        redis_keys.feed_ended(feed),
         redis_keys.account(account, "orders"),
         redis_keys.account(account, "quotes"),
     ]

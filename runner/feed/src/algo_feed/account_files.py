@@ -77,6 +77,8 @@ class SessionFile:
         self._session: BrokerSession | None = None
         self._changed = asyncio.Event()
         self._proven: tuple[BrokerSession, float] | None = None
+        self._refused: tuple[BrokerSession, float, float] | None = None
+        """With the first and the newest refusal since the broker last answered it."""
         self._read()
 
     async def watch(self) -> None:
@@ -103,10 +105,29 @@ class SessionFile:
     def prove(self, session: BrokerSession) -> None:
         """The broker has just answered a call of this session."""
         self._proven = (session, time.monotonic())
+        if self._refused is not None and self._refused[0] == session:
+            self._refused = None
 
     def disprove(self) -> None:
         """The broker has refused a call for its session."""
         self._proven = None
+
+    def refuse(self, session: BrokerSession) -> None:
+        """The same of a call whose answer would have proven the session."""
+        self.disprove()
+        now = first = time.monotonic()
+        if self._refused is not None and self._refused[0] == session:
+            first = self._refused[1]
+        self._refused = (session, first, now)
+
+    def ended(self, *, after: float) -> BrokerSession | None:
+        """The session in force, where the broker has ended it: it refused it again so many seconds
+        after a first time and answered nothing between. One slip of a host of its ends nothing.
+        """
+        if self._refused is None or self._refused[0] != self._session:
+            return None
+        session, first, newest = self._refused
+        return session if newest - first >= after else None
 
     def is_proven(self, session: BrokerSession) -> bool:
         """Whether the broker answered this session a moment ago, and has not refused it since."""

@@ -49,6 +49,11 @@ class BrokerDesk(Generic[Tool]):
         self._rhythm: Final = rhythm
         self._made: tuple[BrokerSession, Tool] | None = None
         self._refused: BrokerSession | None = None
+        self._doubted: BrokerSession | None = None
+        """Refused when last asked with."""
+        self._patience = rhythm.refused_once
+        """Seconds until a refused session is tried again."""
+
         self._longest: Final = longest_pause
         self._proves: Final = proves_session
         self._pauses = backoff(first=_FIRST_PAUSE, longest=longest_pause)
@@ -59,15 +64,14 @@ class BrokerDesk(Generic[Tool]):
 
         With a dead session it waits for another one.
         """
-        session = await self._sessions.usable(refused=self._refused, seconds=self._rhythm.refused)
+        session = await self._sessions.usable(refused=self._refused, seconds=self._patience)
         self._refused = None
         if self._made is None or self._made[0] != session:
             self._made = (session, self._make(session))
         try:
             answer = await call(self._made[1])
         except TokenExpired as error:
-            self._refused = session
-            self._sessions.disprove()
+            self._refuse(session)
             self._say(error)
             return None
         except RateLimited as error:
@@ -78,6 +82,7 @@ class BrokerDesk(Generic[Tool]):
             self._say(error)
             await asyncio.sleep(self._pause())
             return None
+        self._doubted = None
         if self._failing:
             log("broker_answered", call=self._name)
             self._failing = ""
@@ -85,6 +90,16 @@ class BrokerDesk(Generic[Tool]):
         if self._proves:
             self._sessions.prove(session)
         return answer
+
+    def _refuse(self, session: BrokerSession) -> None:
+        """A first refusal may be a slip: the session is soon tried once more."""
+        rhythm = self._rhythm
+        self._patience = rhythm.refused if self._doubted == session else rhythm.refused_once
+        self._refused = self._doubted = session
+        if self._proves:
+            self._sessions.refuse(session)
+        else:
+            self._sessions.disprove()
 
     def _pause(self, least: float = 0.0) -> float:
         """Seconds, jittered: at least `least`, but about the longest pause at the most."""

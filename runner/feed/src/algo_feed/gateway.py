@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 from algo_brokers.http import Http
@@ -17,6 +18,7 @@ from algo_redis.reconnect import OnRetry
 
 from algo_feed.account_files import SessionFile
 from algo_feed.broker_desk import LONGEST_PAUSE, BrokerDesk
+from algo_feed.ended_session import tell_ended
 from algo_feed.exchange_clock import ExchangeClock, restamped
 from algo_feed.figures import Figures
 from algo_feed.hours import Hours
@@ -100,6 +102,9 @@ class Gateway:
             redis, name=f"feed-{assignment.feed}-account", on_retry=on_redis_retry
         )
         self._connections: Final = (control, told)
+        self._telling_ended: Final = partial(
+            tell_ended, control, sessions, feed=assignment.feed, rhythm=rhythm
+        )
 
         def read_only(session: BrokerSession) -> Broker:
             return kind.broker(http, endpoints, session, None)
@@ -194,6 +199,7 @@ class Gateway:
                 self._book.tell_pushed(),
                 self._book.read_forever(),
                 self._quotes.read_forever(),
+                self._telling_ended(),
                 self._become_ready(),
             ):
                 _ = tasks.create_task(work)

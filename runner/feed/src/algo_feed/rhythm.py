@@ -29,7 +29,8 @@ class Rhythm:
     """Before a session that the broker refused is tried again, when no new one has come."""
 
     refused_once: float = 2.0
-    """The same for a first refusal by a socket while the account's readings prove the session."""
+    """The same after a first refusal: of a reading, and of a socket while the account's readings
+    prove the session."""
 
     first_retry: float = 0.5
     longest_retry: float = 30.0

@@ -1,0 +1,36 @@
+"""Says which session the broker has ended early, so that the operator has another made."""
+
+import asyncio
+from typing import Final
+
+from algo_contract import redis_keys
+from algo_redis.errors import RedisError
+from algo_redis.held import HeldConnection
+
+from algo_feed.account_files import SessionFile
+from algo_feed.log import log
+from algo_feed.rhythm import Rhythm
+
+KEPT_SECONDS: Final = 10
+"""The word lapses so long after it was last said: nobody acts on one of a feed that is gone."""
+
+
+async def tell_ended(
+    redis: HeldConnection, sessions: SessionFile, *, feed: str, rhythm: Rhythm
+) -> None:
+    """For ever, and again and again while the session in force is an ended one."""
+    key, said = redis_keys.feed_ended(feed), ""
+    while True:
+        await asyncio.sleep(rhythm.session_file)
+        session = sessions.ended(after=rhythm.refused_once)
+        if session is None:
+            said = ""
+            continue
+        try:
+            _ = await redis.call("SET", key, session.issued_us, "EX", KEPT_SECONDS)
+            outcome = "session_ended"
+        except RedisError:
+            outcome = "session_end_untold"
+        if outcome != said:
+            said = outcome
+            log(said, issued_us=session.issued_us)
