@@ -207,6 +207,47 @@ async def test_dhan__session_asked_for_anew__is_renewed_by_log_in(world):
         await world.until("dhan", lambda b: b["spec"]["sealedSession"] != first)
 
 
+async def test_dhan__asked_for_anew_and_the_broker_away__does_not_say_logged_in(world):
+    async with simulator(brokers=("dhan",)) as sim:
+        worker = await world.start()
+        await dhan_account(world, sim)
+        await world.until("dhan", lambda b: said(b)["status"] == "True")
+        await make_older(world, "dhan", seconds=120)
+        await quiet(worker)
+        await sim.fault("dhan", "server_error", on="any", times=1000)
+
+        asked = {names.LOGIN_REQUESTED_ANNOTATION: timestamp(now_us() - 1_000_000)}
+        await world.patch("dhan", annotations=asked)
+
+        body = await world.until("dhan", lambda b: said(b)["reason"] == "LoginUnreachable")
+        await sim.clear_faults()
+        worker.desk.memory.troubles[body["metadata"]["uid"]].until = 0.0
+        worker.rounds.add(key_of(body))
+        await world.until("dhan", lambda b: said(b)["status"] == "True")
+
+
+async def test_zerodha__asked_for_anew__says_that_a_person_must_log_in_now(world):
+    async with simulator() as sim:
+        worker = await world.start()
+        token = await sim.zerodha_request_token()
+        callback = await world.sealed_callback("kite", token)
+        await zerodha_account(world, sim, sealedCallback=callback)
+        await world.until("kite", lambda b: said(b)["status"] == "True")
+        await make_older(world, "kite", seconds=120)
+        await quiet(worker)
+
+        asked = {names.LOGIN_REQUESTED_ANNOTATION: timestamp(now_us() - 1_000_000)}
+        await world.patch("kite", annotations=asked)
+
+        body = await world.until("kite", lambda b: said(b)["reason"] == "LoginNeeded")
+        assert "now (the session is over)" in said(body)["message"]
+        assert body["status"]["loginURL"].startswith(sim.base_url("zerodha") + "/connect/login?")
+        assert await log_ins(sim, "zerodha") == 1
+        token = await sim.zerodha_request_token()
+        await world.patch("kite", sealedCallback=await world.sealed_callback("kite", token))
+        await world.until("kite", lambda b: said(b)["status"] == "True")
+
+
 async def test_worker__second_pass_with_nothing_changed__writes_nothing(world):
     async with simulator(brokers=("dhan",)) as sim:
         worker = await world.start()

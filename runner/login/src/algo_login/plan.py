@@ -64,7 +64,7 @@ def plan(account: Account, *, headless: bool, can_renew: bool, now_us: int) -> P
         return Plan(do="nothing", next_us=due_us)
     if not headless and not fresh:
         return Plan(do="nothing", wait="callback")
-    if can_renew and is_alive(account, now_us=now_us) and not _is_asked_for(account, now_us):
+    if can_renew and is_alive(account, now_us=now_us):
         return Plan(do="renew")
     return Plan(do="log_in")
 
@@ -75,8 +75,16 @@ def is_fresh_callback(account: Account) -> bool:
 
 
 def is_alive(account: Account, *, now_us: int) -> bool:
-    """Whether there is a session of the log-in as it is now, by all that is known."""
-    return _is_of_this_login(account) and account.notes.expires_us > now_us
+    """Whether there is a session of the log-in as it is now, by all that is known: none where
+    another was asked for since.
+    """
+    lives = account.notes.expires_us > now_us and not is_asked_for(account, now_us)
+    return lives and _is_of_this_login(account)
+
+
+def is_asked_for(account: Account, now_us: int) -> bool:
+    """Whether somebody wants another session than the one that is there."""
+    return account.notes.issued_us < account.requested_us <= now_us + MINUTE
 
 
 def due(account: Account, *, headless: bool, now_us: int) -> int:
@@ -86,7 +94,7 @@ def due(account: Account, *, headless: bool, now_us: int) -> int:
     soon as the session has ended.
     """
     notes = account.notes
-    if not _is_of_this_login(account) or _is_asked_for(account, now_us):
+    if not _is_of_this_login(account) or is_asked_for(account, now_us):
         return 0
     if account.is_simulated:
         return notes.expires_us
@@ -114,10 +122,6 @@ def _is_of_this_login(account: Account) -> bool:
     notes = account.notes
     has_session = account.session_id not in {"", UNREADABLE}
     return has_session and (account.login_id, account.session_id) == (notes.login, notes.session)
-
-
-def _is_asked_for(account: Account, now_us: int) -> bool:
-    return account.notes.issued_us < account.requested_us <= now_us + MINUTE
 
 
 def _at(day: dt.date, clock: dt.time) -> int:

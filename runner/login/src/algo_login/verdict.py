@@ -7,7 +7,7 @@ from algo_contract import names
 from algo_contract.sessions import ist_datetime
 
 from algo_login.facts import UNREADABLE, Account, Json
-from algo_login.plan import Plan, is_alive
+from algo_login.plan import Plan, is_alive, is_asked_for
 from algo_login.times import timestamp
 
 Reason = Literal[
@@ -42,7 +42,7 @@ def verdict(account: Account, plan: Plan, *, now_us: int) -> Verdict:
         case "refused":
             return Verdict("LoginRefused", _refused(account))
         case "callback":
-            return _browser_needed(account)
+            return _browser_needed(account, now_us)
         case "" if plan.next_us:
             return Verdict(
                 "LoginNeeded",
@@ -134,10 +134,12 @@ def _no_login(account: Account) -> Verdict:
     )
 
 
-def _browser_needed(account: Account) -> Verdict:
+def _browser_needed(account: Account, now_us: int) -> Verdict:
+    is_now = is_asked_for(account, now_us)
+    when = "now (the session is over)" if is_now else "on the morning of a trading day"
     how = (
-        "Open status.loginURL in a browser on the morning of a trading day, log in, seal the "
-        "address it ends at with algo-seal callback and put the envelope into spec.sealedCallback."
+        f"Open status.loginURL in a browser {when}, log in, seal the address it ends at with "
+        "algo-seal callback and put the envelope into spec.sealedCallback."
     )
     if account.notes.refusal:
         return Verdict("LoginRefused", f"{_sentence(account.notes.refusal)} {how}")
