@@ -31,7 +31,7 @@ from algo_redis.connection import connect
 from algo_redis.held import HeldConnection
 from algo_redis.ticks import TickReader
 from algo_runner.delivery import deliver
-from algo_runner.desk import at_desk, open_desk
+from algo_runner.desk import LiveDesk, at_desk, open_desk
 from algo_runner.journal import Journal
 from algo_runner.market import Market, follow
 from algo_runner.session import Session
@@ -85,17 +85,19 @@ def measure() -> list[Figure]:
 
 
 async def _measure(state: RedisProcess, ticks: RedisProcess) -> list[Figure]:
+    ours: list[float] = []
+    floor: list[float] = []
     with _processes(state, ticks) as bench, tempfile.TemporaryDirectory() as folder:
-        ours: list[float] = []
-        floor: list[float] = []
+        desk = _desk(bench, Path(folder))
         for number in range(ROUNDS + WARM_UP):
-            async with _in_position(bench, Path(folder)):
+            async with _in_position(bench, desk):
                 mine = await bench.latency()
             async with _bare(bench):
                 bare = await bench.latency()
             if number >= WARM_UP:
                 ours.append(mine)
                 floor.append(bare)
+        await desk.http.close()
     p99, least = percentile(ours, 0.99), percentile(floor, 0.99)
     how = f"{ROUNDS} exits, 1,000 ticks/s, journal synced to disk, Zerodha's adapter"
     words = f"p50 {percentile(ours, 0.5):.2f}, p99 {p99:.2f} ms"
@@ -107,10 +109,9 @@ async def _measure(state: RedisProcess, ticks: RedisProcess) -> list[Figure]:
     ]
 
 
-@contextlib.asynccontextmanager
-async def _in_position(bench: Bench, folder: Path) -> AsyncIterator[None]:
-    day = _day(bench.sink_port)
-    session_file = BrokerSession(
+def _desk(bench: Bench, folder: Path) -> LiveDesk:
+    """A runner has one for its whole day, and with it one TLS context."""
+    session = BrokerSession(
         broker="zerodha",
         client_id="SIM001",
         api_key="key",
@@ -118,9 +119,13 @@ async def _in_position(bench: Bench, folder: Path) -> AsyncIterator[None]:
         issued_us=0,
         expires_us=1 << 60,
     )
-    (folder / SESSION_FILE).write_text(session_json(session_file))
-    desk = open_desk(day, folder)
-    day = at_desk(day, desk)
+    (folder / SESSION_FILE).write_text(session_json(session))
+    return open_desk(_day(bench.sink_port), folder)
+
+
+@contextlib.asynccontextmanager
+async def _in_position(bench: Bench, desk: LiveDesk) -> AsyncIterator[None]:
+    day = at_desk(_day(bench.sink_port), desk)
     held = HeldConnection(bench.state, name="bench")
     journal = Journal(redis=held, strategy_id=day.strategy.id, epoch=1)
     await journal.begin()
@@ -138,7 +143,6 @@ async def _in_position(bench: Bench, folder: Path) -> AsyncIterator[None]:
         yield
     finally:
         await _stop(tasks, [reader.close, feed.close, held.close])
-        await desk.http.close()
 
 
 @contextlib.asynccontextmanager

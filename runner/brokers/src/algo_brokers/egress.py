@@ -1,114 +1,66 @@
 """The way out to a broker: straight, or through the account's proxy by HTTP CONNECT to every host,
 before any TLS.
-
-Of our own, because httpcore's tunnel keeps the place in its pool when TLS through it fails (after
-four failures nothing could be sent any more), and its TLS leaves the socket open when it is
-cancelled.
 """
 
+import asyncio
+import os
 import re
+import socket
 import ssl
-from collections.abc import Iterable
-from typing import Any, Final, cast
+from collections.abc import Awaitable
+from typing import Final, NamedTuple, TypeVar, cast
 from urllib.parse import urlsplit
 
-import httpcore
-
+from algo_brokers.connection import Broken, Connection
 from algo_brokers.errors import DeniedLocally
+
+CONNECT_SECONDS: Final = 3.0
+"""To connect, again for a proxy's answer, and again for TLS."""
 
 MAX_ANSWER: Final = 8192
 """Bytes of a proxy's answer to CONNECT."""
 
 STATUS: Final = re.compile(rb"HTTP/1\.[01] ([0-9]{3})[ \r]")
-HEAD_OF_A_BODY: Final = re.compile(
-    rb"\r\ncontent-length: [1-9][0-9]*\r\n(.*\r\n)?\r\n\Z", re.IGNORECASE | re.DOTALL
-)
-_BACKEND: Final = cast("httpcore.AsyncNetworkBackend", httpcore.AnyIOBackend())
+
+_T = TypeVar("_T")
 
 
-class Egress(httpcore.AsyncNetworkBackend):
-    """Connects to every host, through one proxy where there is one."""
+class Origin(NamedTuple):
+    """Whom a connection is to."""
 
-    def __init__(self, proxy: str | None) -> None:
-        """`proxy` is an http:// address.
-
-        Raises:
-            DeniedLocally: it is not, or it holds a user or a password.
-        """
-        self._proxy: Final = proxy_address(proxy) if proxy else None
-
-    async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,  # noqa: ASYNC109 - the base class's signature
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
-    ) -> httpcore.AsyncNetworkStream:
-        """A stream to the host.
-
-        Raises:
-            ProxyError: the proxy refused; the message is of our own words.
-        """
-        to = self._proxy or (host, port)
-        stream = await _BACKEND.connect_tcp(*to, timeout, local_address, socket_options)
-        if self._proxy is not None:
-            try:
-                target = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-                request = f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n"
-                await stream.write(request.encode("ascii"), timeout)
-                await _accepted(stream, timeout)
-            except BaseException:
-                await stream.aclose()
-                raise
-        return _Stream(stream)
+    host: str
+    port: int
+    is_tls: bool
 
 
-class _Stream(httpcore.AsyncNetworkStream):
-    """A connection: closed when TLS over it fails or is cancelled. A request's head waits for its
-    body, so that both are one write: a packet, and a wake-up of the server, less on the way of an
-    order.
+async def connect(
+    origin: Origin, *, tls: ssl.SSLContext, proxy: tuple[str, int] | None
+) -> Connection:
+    """An open connection. One that fails or is cancelled leaves no socket behind.
+
+    Raises:
+        Broken: nobody is there, the proxy refused, or TLS failed.
     """
-
-    def __init__(self, stream: httpcore.AsyncNetworkStream) -> None:
-        self._stream: Final = stream
-        self._head = b""
-
-    async def read(
-        self,
-        max_bytes: int,
-        timeout: float | None = None,  # noqa: ASYNC109 - the base class's signature
-    ) -> bytes:
-        return await self._stream.read(max_bytes, timeout)
-
-    async def write(
-        self,
-        buffer: bytes,
-        timeout: float | None = None,  # noqa: ASYNC109 - the base class's signature
-    ) -> None:
-        if not self._head and HEAD_OF_A_BODY.search(buffer):
-            self._head = bytes(buffer)
-            return
-        whole, self._head = self._head + buffer, b""
-        await self._stream.write(whole, timeout)
-
-    async def aclose(self) -> None:
-        await self._stream.aclose()
-
-    async def start_tls(
-        self,
-        ssl_context: ssl.SSLContext,
-        server_hostname: str | None = None,
-        timeout: float | None = None,  # noqa: ASYNC109 - the base class's signature
-    ) -> httpcore.AsyncNetworkStream:
-        try:
-            return _Stream(await self._stream.start_tls(ssl_context, server_hostname, timeout))
-        except BaseException:
-            await self._stream.aclose()
-            raise
-
-    def get_extra_info(self, info: str) -> Any:
-        return self._stream.get_extra_info(info)
+    loop = asyncio.get_running_loop()
+    host, port = proxy or (origin.host, origin.port)
+    transport, door = await _in_time(
+        loop.create_connection(_Door, host, port), "it could not be connected to"
+    )
+    connection = Connection()
+    try:
+        if proxy is not None:
+            await _in_time(door.let_through(origin), "the egress proxy gave no answer")
+        if origin.is_tls:
+            tunnel = loop.start_tls(transport, connection, tls, server_hostname=origin.host)
+            secured = await _in_time(tunnel, "TLS failed")
+            connection.connection_made(cast("asyncio.Transport", secured))
+        else:
+            transport.set_protocol(connection)
+            connection.connection_made(transport)
+        return connection
+    except BaseException:
+        transport.abort()
+        raise
 
 
 def proxy_address(proxy: str) -> tuple[str, int]:
@@ -127,18 +79,63 @@ def proxy_address(proxy: str) -> tuple[str, int]:
     return parts.hostname, port
 
 
-async def _accepted(
-    stream: httpcore.AsyncNetworkStream,
-    timeout: float | None,  # noqa: ASYNC109 - handed on
-) -> None:
-    answer = b""
-    while b"\r\n\r\n" not in answer:
-        piece = await stream.read(MAX_ANSWER, timeout)
-        answer += piece
-        if not piece or len(answer) > MAX_ANSWER:
-            raise httpcore.ProxyError("the egress proxy gave no HTTP answer")
-    status = STATUS.match(answer)
-    if status is None or not answer.endswith(b"\r\n\r\n"):
-        raise httpcore.ProxyError("the egress proxy gave no HTTP answer")
-    if not status[1].startswith(b"2"):
-        raise httpcore.ProxyError(f"the egress proxy answered {status[1].decode()}")
+class _Door(asyncio.Protocol):
+    """A connection before TLS; through it a proxy is asked for the way to the broker."""
+
+    def __init__(self) -> None:
+        self._answer = b""
+        self._is_closed = False
+        self._changed = asyncio.Event()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        self._answer += data
+        self._changed.set()
+
+    def connection_lost(self, _: Exception | None) -> None:
+        self._is_closed = True
+        self._changed.set()
+
+    async def let_through(self, origin: Origin) -> None:
+        host = f"[{origin.host}]" if ":" in origin.host else origin.host
+        target = f"{host}:{origin.port}"
+        self._transport.write(
+            f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n".encode("ascii")
+        )
+        while b"\r\n\r\n" not in self._answer:
+            await self._changed.wait()
+            self._changed.clear()
+            if self._is_closed or len(self._answer) > MAX_ANSWER:
+                raise Broken("the egress proxy gave no HTTP answer")
+        status = STATUS.match(self._answer)
+        if status is None or not self._answer.endswith(b"\r\n\r\n"):
+            raise Broken("the egress proxy gave no HTTP answer")
+        if not status[1].startswith(b"2"):
+            raise Broken(f"the egress proxy answered {status[1].decode()}")
+
+
+async def _in_time(step: Awaitable[_T], failure: str) -> _T:
+    try:
+        async with asyncio.timeout(CONNECT_SECONDS):
+            return await step
+    except TimeoutError:
+        why = f"not within {CONNECT_SECONDS:g} s"
+    except (OSError, ValueError) as error:
+        why = _why(error)
+    raise Broken(f"{failure} ({why})")
+
+
+def _why(error: OSError | ValueError) -> str:
+    match error:
+        case ssl.SSLCertVerificationError():
+            return f"its certificate: {error.verify_message}"
+        case ssl.SSLError():
+            return (error.reason or type(error).__name__).replace("_", " ").lower()
+        case socket.gaierror():
+            return error.strerror or "unknown name"
+        case OSError(errno=int(number)):
+            return os.strerror(number)
+        case _:
+            return type(error).__name__

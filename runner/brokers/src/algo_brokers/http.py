@@ -8,41 +8,35 @@ no header and no body ever gets into an error, nor into what an error came from.
 import asyncio
 import ssl
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final, TypeVar
 from urllib.parse import urlsplit
 
-import httpcore
-
-from algo_brokers.egress import Egress
+from algo_brokers.connection import Broken, Connection
+from algo_brokers.egress import Origin, proxy_address
 from algo_brokers.errors import BrokerError, DeniedLocally, Unresolved
 from algo_brokers.inflate import BrokenFile, Inflater
+from algo_brokers.pool import Pool
 
 READ_SECONDS: Final = 5.0
 WRITE_SECONDS: Final = 7.0
-"""An order's answer is waited for this long; the vendors' own clients wait 7 s and more."""
+"""An order's whole answer is waited for this long; the vendors' own clients wait 7 s and more."""
 
 DOWNLOAD_SECONDS: Final = 120.0
 """A whole instrument master."""
 
-CONNECT_SECONDS: Final = 3.0
-"""To connect, and again for TLS."""
-
-POOL_SECONDS: Final = 1.0
-KEEPALIVE_SECONDS: Final = 45.0
-"""Shorter than the 60 s after which common load balancers close a connection, so that an order
-does not meet a close on its way."""
-
-MAX_CONNECTIONS: Final = 4
 MAX_READS: Final = 2
-"""At once: reads that hang leave connections to orders."""
+"""At once, of the pool's four connections: reads that hang leave two to orders."""
 
 MAX_BODY: Final = 16 * 1024 * 1024
 MAX_DOWNLOAD: Final = 256 * 1024 * 1024
 """Bytes, unpacked."""
 
 MAX_REFUSAL: Final = 64 * 1024
+PORTS: Final = {"http": 80, "https": 443}
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +62,9 @@ class Http:
         Raises:
             DeniedLocally: the proxy's address is none.
         """
-        self._pool: Final = httpcore.AsyncConnectionPool(
-            ssl_context=tls or ssl.create_default_context(),
-            max_connections=MAX_CONNECTIONS,
-            max_keepalive_connections=MAX_CONNECTIONS,
-            keepalive_expiry=KEEPALIVE_SECONDS,
-            network_backend=Egress(proxy),
+        self._pool: Final = Pool(
+            tls=tls or ssl.create_default_context(),
+            proxy=proxy_address(proxy) if proxy else None,
         )
         self._reads: Final = asyncio.Semaphore(MAX_READS)
 
@@ -87,9 +78,7 @@ class Http:
         """
         async with self._reads:
             try:
-                return await self._call(
-                    method, url, headers, body, flight=_Flight(), seconds=READ_SECONDS
-                )
+                return await self._call(method, url, headers, body, seconds=READ_SECONDS)
             except DeniedLocally as error:
                 message = str(error)
         raise Unresolved(message)
@@ -109,9 +98,8 @@ class Http:
             DeniedLocally: not a byte of the request was sent.
             Unresolved: it may have arrived.
         """
-        flight = _Flight(send_by)
-        flight.check()
-        return await self._call(method, url, headers, body, flight=flight, seconds=WRITE_SECONDS)
+        _check_time(send_by)
+        return await self._call(method, url, headers, body, seconds=WRITE_SECONDS, send_by=send_by)
 
     async def download(
         self,
@@ -126,37 +114,25 @@ class Http:
             Unresolved: it did not come whole; it may be repeated.
             BrokerError: what `refusal` makes of an answer that is not 200.
         """
-        deadline = time.monotonic() + DOWNLOAD_SECONDS
-        inflater = Inflater(MAX_DOWNLOAD)
-        failure: BrokerError
+        connection: Connection | None = None
         async with self._reads:
             try:
-                _check_headers(headers)
-                async with self._pool.stream(
-                    "GET", url, headers=list(headers.items()), extensions=_options(READ_SECONDS)
-                ) as response:
-                    if response.status != 200:
-                        raise refusal(await _whole(response, MAX_REFUSAL))
-                    async for piece in response.aiter_stream():
-                        for plain in inflater.feed(piece):
-                            yield plain
-                        if time.monotonic() > deadline:
-                            raise Unresolved(f"the download took over {DOWNLOAD_SECONDS:.0f} s")
-                    inflater.end()
+                origin, request = _request("GET", url, headers)
+                connection = await self._pool.take(origin)
+                connection.send(request)
+                async for piece in _file(connection, refusal):
+                    yield piece
                 return
-            except BrokerError:
-                raise
-            except BrokenFile as error:
-                failure = Unresolved(f"unreadable download from {_host(url)}: {error}")
-            except httpcore.ProxyError as error:
-                failure = Unresolved(f"{error} on a download from {_host(url)}")
-            except Exception as error:  # noqa: BLE001 - whatever it was, the file is not whole
-                failure = Unresolved(f"{type(error).__name__} on a download from {_host(url)}")
-        raise failure
+            except (Broken, BrokenFile, DeniedLocally) as error:
+                failure = str(error)
+            finally:
+                if connection is not None:
+                    self._pool.give_back(connection)
+        raise Unresolved(f"download from {_host(url)}: {failure}")
 
     async def close(self) -> None:
         """Closes all connections."""
-        await self._pool.aclose()
+        self._pool.close()
 
     async def _call(
         self,
@@ -165,97 +141,102 @@ class Http:
         headers: Mapping[str, str],
         body: bytes,
         *,
-        flight: "_Flight",
         seconds: float,
+        send_by: float | None = None,
     ) -> Response:
-        """One call, bounded as a whole too: a time-out of the pool's counts each piece anew."""
-        _check_headers(headers)
+        connection: Connection | None = None
+        is_sent = False
         try:
-            async with (
-                asyncio.timeout(POOL_SECONDS + 2 * CONNECT_SECONDS + seconds),
-                self._pool.stream(
-                    method,
-                    url,
-                    headers=list(headers.items()),
-                    content=body if body or method != "GET" else None,
-                    extensions=_options(seconds) | {"trace": flight.trace},
-                ) as response,
-            ):
-                return await _whole(response, MAX_BODY)
+            origin, request = _request(method, url, headers, body)
+            connection = await self._pool.take(origin)
+            _check_time(send_by)
+            connection.send(request)
+            is_sent = True
+            async with asyncio.timeout(seconds):
+                return await _whole(connection, MAX_BODY)
         except BrokerError:
             raise
-        except httpcore.ProxyError as error:
+        except Broken as error:
             failure = str(error)
+        except TimeoutError:
+            failure = f"no whole answer within {seconds:g} s"
         except Exception as error:  # noqa: BLE001 - after the first byte everything is unresolved
             failure = type(error).__name__
-        raise flight.failure(f"{failure} on {method} to {_host(url)}")
+        finally:
+            if connection is not None:
+                self._pool.give_back(connection)
+        message = f"{method} to {_host(url)}: {failure}"
+        raise Unresolved(message) if is_sent else DeniedLocally(message)
 
 
-class _Flight:
-    """How far one request got."""
-
-    def __init__(self, send_by: float | None = None) -> None:
-        self._send_by: Final = send_by
-        self._sent = False
-
-    def check(self) -> None:
-        """Refuses a request whose time is over.
-
-        Raises:
-            DeniedLocally: nothing was sent.
-            Unresolved: its head was, its body was not: whoever serves it has half a request.
-        """
-        if self._send_by is None or time.monotonic() <= self._send_by:
-            return
-        if self._sent:
-            raise Unresolved("it became late while it was being sent")
+def _check_time(send_by: float | None) -> None:
+    if send_by is not None and time.monotonic() > send_by:
         raise DeniedLocally("it was too late to send it")
 
-    async def trace(self, event: str, _: Mapping[str, Any]) -> None:
-        """Called by httpcore right before it writes head and body to the socket."""
-        if event == "http11.send_request_headers.started":
-            self.check()
-            self._sent = True
-        elif event == "http11.send_request_body.started":
-            self.check()
 
-    def failure(self, what: str) -> BrokerError:
-        """What a call without an answer was."""
-        return Unresolved(what) if self._sent else DeniedLocally(what)
-
-
-def _options(seconds: float) -> dict[str, Any]:
-    timeout = {
-        "connect": CONNECT_SECONDS,
-        "pool": POOL_SECONDS,
-        "read": seconds,
-        "write": seconds,
-    }
-    return {"timeout": timeout}
-
-
-async def _whole(response: httpcore.Response, limit: int) -> Response:
+async def _whole(connection: Connection, limit: int) -> Response:
+    status, headers = await connection.head()
     body = bytearray()
-    async for piece in response.aiter_stream():
+    while piece := await connection.piece():
         body += piece
         if len(body) > limit:
             raise Unresolved(f"the answer is larger than {limit} bytes")
-    return Response(
-        status=response.status,
-        headers={k.decode("latin-1").lower(): v.decode("latin-1") for k, v in response.headers},
-        body=bytes(body),
-    )
+    return Response(status=status, headers=headers, body=bytes(body))
 
 
-def _check_headers(headers: Mapping[str, str]) -> None:
-    """Refuses what h11 would refuse with the header's text in its error.
+async def _file(
+    connection: Connection, refusal: Callable[[Response], BrokerError]
+) -> AsyncIterator[bytes]:
+    """The answer's file, unpacked, each piece within its time."""
+    deadline = time.monotonic() + DOWNLOAD_SECONDS
+    status, _ = await _soon(connection.head())
+    if status != 200:
+        raise refusal(await _soon(_whole(connection, MAX_REFUSAL)))
+    inflater = Inflater(MAX_DOWNLOAD)
+    while piece := await _soon(connection.piece()):
+        for plain in inflater.feed(piece):
+            yield plain
+        if time.monotonic() > deadline:
+            raise Broken(f"it took over {DOWNLOAD_SECONDS:.0f} s")
+    inflater.end()
+
+
+async def _soon(step: Awaitable[_T]) -> _T:
+    try:
+        async with asyncio.timeout(READ_SECONDS):
+            return await step
+    except TimeoutError:
+        raise Broken(f"nothing came within {READ_SECONDS:g} s") from None
+
+
+def _request(
+    method: str, url: str, headers: Mapping[str, str], body: bytes = b""
+) -> tuple[Origin, bytes]:
+    """Whom to ask, and the whole request.
 
     Raises:
-        DeniedLocally: a header holds more than printable ASCII.
+        DeniedLocally: no address, or a header that is none; their text is not told.
     """
+    try:
+        parts = urlsplit(url)
+        port = parts.port or PORTS[parts.scheme]
+    except (ValueError, KeyError):
+        raise DeniedLocally("the address is none that can be called") from None
+    is_plain = url.isascii() and url.isprintable() and " " not in url
+    if not is_plain or not parts.hostname or "@" in parts.netloc:
+        raise DeniedLocally("the address is none that can be called")
     for name, value in headers.items():
         if not (value.isascii() and value.isprintable()) or value != value.strip():
             raise DeniedLocally(f"the header {name} holds characters that HTTP does not allow")
+    lines = [
+        f"{method} {parts.path or '/'}{'?' if parts.query else ''}{parts.query} HTTP/1.1",
+        f"Host: {parts.netloc}",
+        *(f"{name}: {value}" for name, value in headers.items()),
+    ]
+    if body or method != "GET":
+        lines.append(f"Content-Length: {len(body)}")
+    origin = Origin(parts.hostname, port, parts.scheme == "https")
+    return origin, ("\r\n".join(lines) + "\r\n\r\n").encode("ascii") + body
 
 
 def _host(url: str) -> str:

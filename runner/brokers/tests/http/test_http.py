@@ -12,7 +12,9 @@ from types import SimpleNamespace
 
 import pytest
 import trustme
+from algo_brokers import egress as egress_module
 from algo_brokers import http as http_module
+from algo_brokers import pool as pool_module
 from algo_brokers.errors import BrokerError, DeniedLocally, Rejected, TokenExpired, Unresolved
 from algo_brokers.http import Http, Response
 
@@ -212,7 +214,9 @@ async def test_nobody_listens__a_write_is_denied_and_a_read_unresolved() -> None
                 await place(http, port)
             with pytest.raises(Unresolved):
                 await http.read("GET", f"http://127.0.0.1:{port}/?q=qu3ry", headers=HEADERS)
-    assert str(caught.value) == "ConnectError on POST to 127.0.0.1"
+    assert (
+        str(caught.value) == "POST to 127.0.0.1: it could not be connected to (Connection refused)"
+    )
     assert_tells_no_secret(caught.value)
 
 
@@ -227,8 +231,8 @@ async def test_no_answer__is_unresolved(monkeypatch) -> None:
 
 async def test_an_answer_in_drops__ends_with_the_whole_calls_time(monkeypatch) -> None:
     monkeypatch.setattr(http_module, "WRITE_SECONDS", 0.15)
-    monkeypatch.setattr(http_module, "POOL_SECONDS", 0.5)
-    monkeypatch.setattr(http_module, "CONNECT_SECONDS", 0.5)
+    monkeypatch.setattr(pool_module, "POOL_SECONDS", 0.5)
+    monkeypatch.setattr(egress_module, "CONNECT_SECONDS", 0.5)
 
     async def dripping(server, reader, writer) -> None:
         await server.request(reader)
@@ -261,6 +265,123 @@ async def test_an_answer_that_is_none__is_unresolved(raw: bytes) -> None:
             await place(http, server.port)
     assert len(server.requests) == 1
     assert_tells_no_secret(caught.value)
+
+
+LENGTH_AND_CHUNKS = (
+    b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\nok0\r\n\r\n"
+)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        LENGTH_AND_CHUNKS,
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nok!",
+        b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n",
+        b"HTTP/1.1 100 Continue\r\n\r\n",
+    ],
+    ids=["length and chunks", "two lengths", "another protocol", "only a beginning"],
+)
+async def test_an_answer_of_unclear_length__is_unresolved(raw: bytes) -> None:
+    async with serving(answers(raw)) as server, client() as http:
+        with pytest.raises(Unresolved):
+            await place(http, server.port)
+    assert len(server.requests) == 1
+
+
+async def test_an_answer_without_a_length__ends_with_its_connection() -> None:
+    raw = b"HTTP/1.1 200 OK\r\n\r\n" + b"all of it"
+    async with serving(answers(raw)) as server, client() as http:
+        assert (await place(http, server.port)).body == b"all of it"
+
+
+async def test_go_on_before_the_answer__is_passed_over() -> None:
+    async def hesitant(server, reader, writer) -> None:
+        while await server.request(reader):
+            writer.write(b"HTTP/1.1 100 Continue\r\nX: 1\r\n\r\n")
+            await writer.drain()
+            await asyncio.sleep(0)
+            writer.write(b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + OK)
+
+    async with serving(hesitant) as server, client() as http:
+        for _ in range(2):
+            assert await place(http, server.port) == Response(200, {"content-length": "2"}, b"ok")
+    assert server.connections == 1
+
+
+@pytest.mark.parametrize("secure", [False, True], ids=["plain", "tls"])
+@pytest.mark.parametrize("is_late", [False, True], ids=["behind the answer", "while idle"])
+async def test_an_answer_that_nobody_asked_for__is_no_orders_answer(
+    is_late, secure, server_tls, client_tls
+) -> None:
+    """As load balancers do: 408 on a connection that idles."""
+    host = "https://localhost" if secure else "http://127.0.0.1"
+    stray = b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 5\r\n\r\nstray"
+    idle, told = asyncio.Event(), asyncio.Event()
+
+    async def straying(server, reader, writer) -> None:
+        while await server.request(reader):
+            if is_late:
+                writer.write(OK)
+                await idle.wait()
+                writer.write(stray)
+                await writer.drain()
+            else:
+                writer.write(OK + stray)
+            told.set()
+
+    async with (
+        serving(straying, tls=server_tls if secure else None) as server,
+        client(tls=client_tls) as http,
+    ):
+        first = await place(http, server.port, host=host)
+        idle.set()
+        await told.wait()
+        again = await place(http, server.port, host=host)
+    assert (first.body, again.body, server.connections) == (b"ok", b"ok", 2)
+
+
+async def test_connection_close__is_obeyed() -> None:
+    async def closing(server, reader, writer) -> None:
+        while await server.request(reader):
+            writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok")
+
+    async with serving(closing) as server, client() as http:
+        await place(http, server.port)
+        await place(http, server.port)
+    assert (server.connections, len(server.requests)) == (2, 2)
+
+
+async def test_a_connection_that_idled_too_long__is_not_used_again(monkeypatch) -> None:
+    async with serving(answering) as server, client() as http:
+        await place(http, server.port)
+        monkeypatch.setattr(pool_module, "KEEPALIVE_SECONDS", -1.0)
+        await place(http, server.port)
+    assert (server.connections, len(server.requests)) == (2, 2)
+
+
+async def test_many_hosts__the_longest_idle_connection_makes_room() -> None:
+    async with contextlib.AsyncExitStack() as stack:
+        servers = [
+            await stack.enter_async_context(serving(answering))
+            for _ in range(pool_module.MAX_CONNECTIONS + 1)
+        ]
+        http = await stack.enter_async_context(client())
+        for server in servers:
+            await place(http, server.port)
+        await servers[0].closed.wait()
+        await place(http, servers[-1].port)
+        await place(http, servers[0].port)
+    assert [server.connections for server in servers] == [2, *[1] * (len(servers) - 1)]
+
+
+async def test_a_call_under_way_when_the_client_closes__is_unresolved() -> None:
+    async with serving(silent) as server, client() as http:
+        order = asyncio.create_task(place(http, server.port))
+        await server.heard.wait()
+        await http.close()
+        with pytest.raises(Unresolved, match="closed by this process"):
+            await order
 
 
 async def test_an_endless_body__is_cut_off(monkeypatch) -> None:
@@ -328,26 +449,20 @@ async def test_too_late__nothing_is_sent(warm, secure, server_tls, client_tls) -
 async def test_time_runs_out_right_before_the_write__nothing_is_sent(
     secure, server_tls, client_tls, monkeypatch
 ) -> None:
-    """Warm: only the check beside the socket sees it."""
+    """Warm: only the check beside the socket sees it. The connection is as good as before."""
     host = "https://localhost" if secure else "http://127.0.0.1"
-    rest: list[bytes] = []
-
-    async def reading(server, reader, writer) -> None:
-        await server.request(reader)
-        writer.write(OK)
-        rest.append(await reader.read())
-
     async with (
-        serving(reading, tls=server_tls if secure else None) as server,
+        serving(answering, tls=server_tls if secure else None) as server,
         client(tls=client_tls) as http,
     ):
         await place(http, server.port, host=host)
-        jumping = iter([0.0, 10.0])  # when asked for, before the head
-        monkeypatch.setattr(http_module, "time", SimpleNamespace(monotonic=lambda: next(jumping)))
-        with pytest.raises(DeniedLocally, match="too late"):
-            await place(http, server.port, host=host, send_by=5.0)
-        await server.closed.wait()
-    assert (rest, len(server.requests)) == ([b""], 1)
+        jumping = iter([0.0, 10.0])  # when asked for, before the write
+        with monkeypatch.context() as patch:
+            patch.setattr(http_module, "time", SimpleNamespace(monotonic=lambda: next(jumping)))
+            with pytest.raises(DeniedLocally, match="too late"):
+                await place(http, server.port, host=host, send_by=5.0)
+        await place(http, server.port, host=host)
+    assert (server.connections, len(server.requests)) == (1, 2)
 
 
 @pytest.mark.parametrize("secure", [False, True], ids=["plain", "tls"])
@@ -357,46 +472,22 @@ async def test_time_runs_out_while_connecting__nothing_is_sent(
     """Cold: the connection stands only when `send_by` has passed."""
     deadline = time.monotonic() + 0.05
 
-    async def slow(server, reader, writer) -> None:
-        if not secure:
-            await server.request(reader)
+    real = pool_module.connect
 
-    real = http_module.httpcore.AnyIOBackend.connect_tcp
-
-    async def late_connect(self, *args, **kwargs):
-        stream = await real(self, *args, **kwargs)
+    async def late_connect(*args, **kwargs):
+        connection = await real(*args, **kwargs)
         await asyncio.sleep(max(0.0, deadline - time.monotonic()) + 0.01)
-        return stream
+        return connection
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(http_module.httpcore.AnyIOBackend, "connect_tcp", late_connect)
+        patch.setattr(pool_module, "connect", late_connect)
         host = "https://localhost" if secure else "http://127.0.0.1"
-        async with (
-            serving(slow, tls=server_tls if secure else None) as server,
-            client(tls=client_tls) as http,
-        ):
-            with pytest.raises(DeniedLocally, match="too late"):
-                await place(http, server.port, host=host, send_by=deadline)
+        async with serving(answering, tls=server_tls if secure else None) as server:
+            async with client(tls=client_tls) as http:
+                with pytest.raises(DeniedLocally, match="too late"):
+                    await place(http, server.port, host=host, send_by=deadline)
             await server.closed.wait()
     assert server.requests == []
-
-
-async def test_time_runs_out_between_head_and_body__is_unresolved_and_nothing_is_sent(
-    monkeypatch,
-) -> None:
-    """The head waits for its body, so that neither is on the wire."""
-    bodies: list[bytes] = []
-
-    async def reading(server, reader, writer) -> None:
-        bodies.append(await reader.readuntil(b"\r\n\r\n"))
-
-    jumping = iter([0.0, 0.0, 10.0])  # when asked for, before the head, before the body
-    monkeypatch.setattr(http_module, "time", SimpleNamespace(monotonic=lambda: next(jumping)))
-    async with serving(reading) as server, client() as http:
-        with pytest.raises(Unresolved, match="became late"):
-            await place(http, server.port, send_by=5.0)
-        await server.closed.wait()
-    assert bodies == []
 
 
 async def test_cancelled_in_flight__its_answer_is_nobody_elses() -> None:
@@ -445,7 +536,7 @@ async def test_calls_cancelled_within_the_tls_handshake__leave_nothing_open(clie
         await reader.read()
 
     async with serving(no_tls) as server, client(tls=client_tls) as http:
-        for _ in range(http_module.MAX_CONNECTIONS + 1):
+        for _ in range(pool_module.MAX_CONNECTIONS + 1):
             knocked.clear()
             server.closed.clear()
             task = asyncio.create_task(place(http, server.port, host="https://localhost"))
@@ -467,7 +558,7 @@ async def test_reads_that_hang__leave_connections_to_orders() -> None:
         url = f"http://127.0.0.1:{server.port}/"
         reads = [
             asyncio.create_task(http.read("GET", url, headers={}))
-            for _ in range(http_module.MAX_CONNECTIONS + 1)
+            for _ in range(pool_module.MAX_CONNECTIONS + 1)
         ]
         await server.heard.wait()
         assert (await place(http, server.port)).status == 200
@@ -569,12 +660,12 @@ async def test_a_proxy_that_refuses__nothing_is_sent(raw, said, client_tls) -> N
             await place(http, 1, host="https://broker.test")
         with pytest.raises(Unresolved):
             await http.read("GET", "https://broker.test/", headers=HEADERS)
-    assert str(caught.value) == f"{said} on POST to broker.test"
+    assert str(caught.value) == f"POST to broker.test: {said}"
     assert_tells_no_secret(caught.value)
 
 
 async def test_a_proxy_that_never_answers__nothing_is_sent(monkeypatch) -> None:
-    monkeypatch.setattr(http_module, "CONNECT_SECONDS", 0.5)
+    monkeypatch.setattr(egress_module, "CONNECT_SECONDS", 0.5)
     async with (
         serving(silent) as proxy,
         client(proxy=f"http://127.0.0.1:{proxy.port}") as http,
@@ -592,8 +683,8 @@ async def test_tls_that_fails_through_a_proxy__leaves_room_in_the_pool(
         serving(connecting) as proxy,
         client(tls=client_tls, proxy=f"http://127.0.0.1:{proxy.port}") as http,
     ):
-        for _ in range(http_module.MAX_CONNECTIONS + 1):
-            with pytest.raises(DeniedLocally, match="ConnectError"):
+        for _ in range(pool_module.MAX_CONNECTIONS + 1):
+            with pytest.raises(DeniedLocally, match="Hostname mismatch"):
                 await place(http, server.port, host="https://wrong.test")
         assert (await place(http, server.port, host="https://localhost")).status == 200
     assert plain.requests == []
@@ -663,6 +754,36 @@ async def test_a_download_that_is_not_whole__is_unresolved(raw: bytes) -> None:
         with pytest.raises(Unresolved) as caught:
             await fetch(http, server.port)
         assert_tells_no_secret(caught.value)
+
+
+@pytest.mark.parametrize("secure", [False, True], ids=["plain", "tls"])
+async def test_a_download_faster_than_its_reader__is_held_up(
+    secure, server_tls, client_tls
+) -> None:
+    host = "https://localhost" if secure else "http://127.0.0.1"
+    size, sent = 40_000_000, 0
+
+    async def pouring(server, reader, writer) -> None:
+        nonlocal sent
+        await server.request(reader)
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size)
+        while sent < size:
+            writer.write(bytes(100_000))
+            await writer.drain()
+            sent += 100_000
+
+    async with (
+        serving(pouring, tls=server_tls if secure else None) as server,
+        client(tls=client_tls) as http,
+    ):
+        pieces = http.download(f"{host}:{server.port}/", headers={}, refusal=refusal)
+        got = len(await anext(pieces))
+        for _ in range(200):
+            await asyncio.sleep(0.001)
+        assert sent < size // 2, "the rest waits in the sockets"
+        async for piece in pieces:
+            got += len(piece)
+    assert (got, sent) == (size, size)
 
 
 async def test_a_gzip_bomb__is_cut_off(monkeypatch) -> None:
