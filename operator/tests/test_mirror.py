@@ -136,6 +136,34 @@ async def test_a_story_that_cannot_be_read_holds_up_no_clean_up(context, admin):
     await publish_story(context, BAD, None)
 
 
+@pytest.mark.parametrize(
+    ("kind", "value", "expected"),
+    [
+        ("SET", "1783327500000000", 1783327500000000),
+        ("SET", "-1", None),
+        ("SET", "1e9", None),
+        ("SET", "9" * 5000, None),
+        ("SET", b"\xff\xfe", None),
+        ("SADD", "1783327500000000", None),
+    ],
+)
+async def test_an_ended_session_is_heard_of_as_a_number_or_not_at_all(
+    context, admin, kind, value, expected
+):
+    context.live.follows_feed = {strategy_key(Name("tenant-a", "bad")): "brk_x"}
+    await admin.execute_command(kind, redis_keys.feed_ended("brk_x"), value)
+    await admin.set(redis_keys.feed_clock("brk_x"), "5")
+
+    await poll_feeds(context)
+
+    assert context.live.feeds["brk_x"].ended_us == expected
+    assert context.live.feeds["brk_x"].clock_us == 5
+    await taken(context)
+    await admin.delete(redis_keys.feed_ended("brk_x"))
+    await poll_feeds(context)
+    assert await taken(context) == ({"bad"} if expected else set())
+
+
 async def test_feeds_nobody_follows_are_forgotten(context):
     context.live.feeds["brk_gone"] = Feed()
 

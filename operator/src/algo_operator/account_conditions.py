@@ -29,7 +29,7 @@ def account_verdicts(
     """
     account = feed.account
     live = account.is_live and not account.problem
-    session = credentials(account, feed.session, now_us=feed.wall_us)
+    session = _credentials(feed)
     verdicts = {
         "Ready": _ready(account, session, deleting=deleting),
         "CredentialsReady": session if live else _paper_only(account, PAPER_CREDENTIALS),
@@ -75,6 +75,20 @@ def _ready(account: Account, session: Verdict, *, deleting: bool) -> Verdict:
     if session.status != "True":
         return Verdict("False", "LoginNeeded", session.message)
     return Verdict("True", "Connected", session.message)
+
+
+def _credentials(feed: FeedSeen) -> Verdict:
+    """As for strategies, but for a session that the broker has ended and nobody else knows of."""
+    verdict = credentials(feed.account, feed.session, now_us=feed.wall_us)
+    if verdict.status != "True" or not feed.session_ended:
+        return verdict
+    return Verdict(
+        "False",
+        "SessionEnded",
+        f"{feed.account.broker} has ended the session before its time: nothing can be sent until "
+        "there is another; orders resting at the broker stay. It is asked for by itself: the "
+        "condition LoggedIn says what the log-in worker does or waits for.",
+    )
 
 
 def _paper_only(account: Account, verdict: Verdict) -> Verdict:

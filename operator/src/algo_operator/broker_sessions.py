@@ -105,5 +105,10 @@ class BrokerSessions:
             return None
         if session.broker != binding.broker:
             return None
-        facts = SessionFacts(state="open", expires_us=session.expires_us, mark=session_mark(text))
+        facts = SessionFacts(
+            state="open",
+            issued_us=session.issued_us,
+            expires_us=session.expires_us,
+            mark=session_mark(text),
+        )
         return _Opened(digest, facts, text)

@@ -38,6 +38,12 @@ def timestamp(time_us: int, *, micro: bool = False) -> str:
 
 
 def from_timestamp(text: str) -> int:
-    """A Kubernetes time in microseconds since the epoch."""
+    """A Kubernetes time in microseconds since the epoch.
+
+    Raises:
+        ValueError: it is none, or has no zone.
+    """
     moment = dt.datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError("a time without a zone")
     return round(moment.timestamp() * 1_000_000)

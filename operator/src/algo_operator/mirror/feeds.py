@@ -29,21 +29,28 @@ def _feeds(context: Context) -> list[str]:
 
 
 async def poll_feeds(context: Context) -> None:
-    """Read all feeds' clocks; a new day, a silence or unknown symbols wake their strategies."""
+    """Read all feeds' clocks; a new day, a silence, unknown symbols or an ended session
+    wake their strategies and account.
+    """
     feeds, wanted = _feeds(context), _wanted(context)
     pipe = context.links.ticks.pipeline(transaction=False)
     for feed in feeds:
-        pipe.mget(redis_keys.feed_clock(feed), redis_keys.feed_heartbeat(feed))
+        pipe.mget(
+            redis_keys.feed_clock(feed),
+            redis_keys.feed_heartbeat(feed),
+            redis_keys.feed_ended(feed),
+        )
         pipe.smembers(redis_keys.feed_unknown(feed))
         pipe.hmget(redis_keys.feed_facts(feed), wanted.get(feed) or [_NOTHING])
     said = await answers(pipe, "ticks")
     for gone in context.live.feeds.keys() - set(feeds):
         del context.live.feeds[gone]
     for position, name in enumerate(feeds):
-        (clock, heartbeat), unknown, facts = said[3 * position : 3 * position + 3]
+        (clock, heartbeat, ended), unknown, facts = said[3 * position : 3 * position + 3]
         feed = context.live.feeds.setdefault(name, Feed())
         before = _mood(feed)
         feed.clock_us, feed.heartbeat_us = number(clock), number(heartbeat)
+        feed.ended_us = number(ended)
         feed.unknown = frozenset() if isinstance(unknown, Unreadable) else frozenset(unknown)
         feed.facts = _facts(wanted.get(name, []), facts)
         now_us = context.clock.now_us()
@@ -71,7 +78,7 @@ def _facts(shares: list[str], said: list[str | None] | Unreadable) -> dict[str, 
 def _mood(feed: Feed) -> tuple[object, ...]:
     """What a change of matters to strategies: the date, not each second of the clock."""
     day = ist_datetime(feed.clock_us).date() if feed.clock_us is not None else None
-    return day, feed.silent, feed.unknown, frozenset(feed.facts.items())
+    return day, feed.silent, feed.unknown, feed.ended_us, frozenset(feed.facts.items())
 
 
 def _wake(context: Context, feed: str) -> None:

@@ -44,6 +44,9 @@ class Feed:
     heartbeat_us: int | None = None
     silent: bool = True
     unknown: frozenset[str] = frozenset()
+    ended_us: int | None = None
+    """When the session was issued that the broker has ended, as the feed says."""
+
     facts: dict[str, InstrumentFacts] = field(default_factory=dict[str, InstrumentFacts])
     """By EXCHANGE:SYMBOL, of what strategies want."""
 

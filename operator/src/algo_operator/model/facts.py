@@ -89,6 +89,7 @@ class SessionFacts:
     """An account's session at its broker, never its tokens."""
 
     state: Literal["none", "unreadable", "open"]
+    issued_us: int = 0
     expires_us: int = 0
     mark: str = ""
     """A fingerprint, so that a new one is seen."""

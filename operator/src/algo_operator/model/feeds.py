@@ -45,6 +45,12 @@ class FeedSeen:
     settings_mark: str
     """Of the pod: what it has read once."""
 
+    session_ended: bool = False
+    """The broker takes the session no more, before its time: the feed says so."""
+
+    login_asked_us: int = 0
+    """When another session was last asked for; 0: never, or nobody can tell."""
+
     left_over: bool = False
     """The pod is a feed of another account that had this name."""
 

@@ -16,6 +16,7 @@ from algo_operator.model.feeds import FeedSeen
 from algo_operator.reading import read_account
 from algo_operator.reconcile.ensure import ensure
 from algo_operator.reconcile.feed import observe_feed, reconcile_feed
+from algo_operator.reconcile.login import request_login
 from algo_operator.reconcile.orphan_feeds import forget_feed
 from algo_operator.reconcile.warm import may_let_go
 from algo_operator.specs.egress import account_network
@@ -40,6 +41,7 @@ async def reconcile_account(context: Context, key: Key) -> None:
     try:
         await _write_status(context, key, body, feed, in_use=in_use)
         await _set_finalizer(context, key, in_use=in_use)
+        await request_login(context, key, feed, generation=body["metadata"]["generation"])
     except (NotFound, Conflict):
         await _look_again(context, key)
         raise

@@ -17,6 +17,7 @@ from algo_operator.model import feeds as act
 from algo_operator.model.facts import Account, PodFacts, SessionFacts
 from algo_operator.model.feeds import FeedSecret, FeedSeen
 from algo_operator.reconcile.feed_plan import plan_feed, session_for
+from algo_operator.reconcile.login_plan import asked_us
 from algo_operator.reconcile.plan import KEPT_CRASHING
 from algo_operator.reconcile.warm import may_let_go
 from algo_operator.specs.acl import feed_rules
@@ -60,6 +61,7 @@ async def observe_feed(
     """The facts of an account's feed."""
     pod, mark = await _pod(context, key, account)
     secret = await _secret(context, key, account)
+    serves = _serves(context, body, account)
     needs = [
         since
         for strategy, since in context.live.feed_needs.items()
@@ -70,11 +72,13 @@ async def observe_feed(
         deleting="deletionTimestamp" in body["metadata"],
         session=session,
         wall_us=context.clock.now_us(),
-        needed_us=min(needs, default=None) if _serves(context, body, account) else None,
+        needed_us=min(needs, default=None) if serves else None,
         sure=not context.live.unplanned and may_let_go(context, key.namespace),
         in_position=_in_position(context, account),
         pod=pod,
         settings_mark=mark,
+        session_ended=serves and _is_ended(context, account, session),
+        login_asked_us=asked_us(annotations(body).get(names.LOGIN_REQUESTED_ANNOTATION, "")),
         left_over=_is_left_over(context, key, account),
         secret=secret,
         acl_current=_acl_current(context, account, secret),
@@ -102,6 +106,13 @@ def _serves(context: Context, body: Json, account: Account) -> bool:
         return True
     shared = context.shared_account()
     return shared is not None and shared["metadata"]["uid"] == body["metadata"]["uid"]
+
+
+def _is_ended(context: Context, account: Account, session: SessionFacts) -> bool:
+    """Whether its feed says so of the very session that is on the account now."""
+    known = context.live.feeds.get(account.feed)
+    ended_us = known.ended_us if known is not None else None
+    return session.state == "open" and session.issued_us == ended_us
 
 
 def _in_position(context: Context, account: Account) -> bool:
