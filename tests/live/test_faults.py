@@ -217,6 +217,24 @@ async def test_a_token_that_dies_in_position__is_told_and_the_stop_stays(rig_at:
         await sell_at_the_stop(rig)
 
 
+async def test_an_exit_wanted_on_a_dead_token__is_sent_on_the_new_one(rig_at: Any) -> None:
+    async with rig_at() as rig:
+        await rig.buy()
+        await rig.sim.admin("POST", "/admin/token/expire", {"broker": rig.broker})
+        rig.exit()
+        await rig.until_told("ChangeRefused")
+        await rig.pause(3)
+        state = rig.state
+        assert (state["execution"], state["position"]) == ("SELLING", "10")
+        assert [row["status"] for row in await rig.orders()] == ["FILLED", "TRIGGER_PENDING"]
+
+        await rig.log_in_again()
+        await rig.until(lambda: rig.state["position"] == "0")
+
+        assert rig.state["reason"] == "exited"
+        await rig.check_truth()
+
+
 # --- the feed -------------------------------------------------------------------------------------
 
 

@@ -119,6 +119,18 @@ class LiveRig:
         await self.until_execution("BOUGHT")
         return await self.until_resting()
 
+    def exit(self) -> None:
+        """The trader wants out."""
+        fields = {
+            "id": "exit",
+            "kind": "exit",
+            "tradingDay": self.runner.day.session.trading_day,
+            "expiry": str(2**53),
+        }
+        words = [word for field in fields.items() for word in field]
+        key = redis_keys.strategy(self.runner.day.strategy.id, "commands")
+        self.redis.run("XADD", key, "*", *words)
+
     async def pause(self, seconds: float = 0.3) -> None:
         """Real time for what takes some: answers, reconnections."""
         await asyncio.sleep(seconds)
