@@ -8,6 +8,7 @@ socket. Both are timed from right before the tick's XADD to the server's having 
 
 import asyncio
 import contextlib
+import gc
 import json
 import subprocess
 import sys
@@ -89,6 +90,7 @@ async def _measure(state: RedisProcess, ticks: RedisProcess) -> list[Figure]:
     floor: list[float] = []
     with _processes(state, ticks) as bench, tempfile.TemporaryDirectory() as folder:
         desk = _desk(bench, Path(folder))
+        gc.freeze()  # As a runner does when it has started.
         for number in range(ROUNDS + WARM_UP):
             async with _in_position(bench, desk):
                 mine = await bench.latency()

@@ -46,6 +46,7 @@ async def connect(
     transport, door = await _in_time(
         loop.create_connection(_Door, host, port), "it could not be connected to"
     )
+    transport.set_write_buffer_limits(high=0)  # uvloop writes at once, not in its next turn.
     connection = Connection()
     try:
         if proxy is not None:

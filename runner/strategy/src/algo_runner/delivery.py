@@ -1,5 +1,6 @@
 """Sends a live session's requests, each in a task of its own, so that a broker that does not answer
-holds up neither ticks nor the other leg; answers come back as events.
+holds up neither ticks nor the other leg; answers come back as events. The task waits for its request
+already: an order is on its way in one turn of the event loop.
 """
 
 import asyncio
@@ -35,9 +36,13 @@ async def deliver(session: Session, desk: LiveDesk) -> None:
         Fenced: a newer runner has taken over.
     """
     async with asyncio.TaskGroup() as calls:
-        while True:
+
+        async def carry_out_next() -> None:
             request, send_by = await session.outbox.get()
-            calls.create_task(_deliver(session, desk, request, send_by))
+            calls.create_task(carry_out_next())
+            await _deliver(session, desk, request, send_by)
+
+        calls.create_task(carry_out_next())
 
 
 async def _deliver(session: Session, desk: LiveDesk, request: Request, send_by: float) -> None:

@@ -244,6 +244,8 @@ class Session:
                     self.outbox.put_nowait((action, send_by))
                 else:
                     queue += await self._send(self.paper, action, send_by=send_by)
+            if not self.outbox.empty():
+                await asyncio.sleep(0)  # Sent before anything else is looked at.
             if (
                 kind == "answer"
                 and _never_sent_entry(state, event)
