@@ -43,6 +43,8 @@ from sim_server import Simulator, simulator
 pytestmark = pytest.mark.api_server
 
 DHAN = {"client_id": "1100000001", "pin": "123456", "totp_seed": "JBSWY3DPEHPK3PXP"}
+RECORDED = "2019-07-09"
+"""The simulator's day."""
 LIVE = {"brokerAccount": "mine", "mode": "Live"}
 
 
@@ -280,18 +282,21 @@ async def test_ended_in_position__logged_in_again_and_sold_on_the_new_session(
             first = runner.session_issued()
 
             await sim.admin("POST", "/admin/token/expire", {"broker": "dhan"})
+            wants_out = {"metadata": {"annotations": {names.EXIT_REQUESTED_ANNOTATION: RECORDED}}}
+            await world.kube.patch(STRATEGIES, tenant, "m1", wants_out)
+            await until(lambda: has(world, key, execution="SELLING"))
+            held = [order["status"] for order in await sim.orders("dhan")]
+            assert held == ["FILLED", "TRIGGER_PENDING"], "the stop stays"
 
             body = await world.until(ACCOUNTS, tenant, "mine", asked, 30)
             assert from_timestamp(asked(body)) > first
-            assert await has(world, key, execution="BOUGHT", protection="resting")
             async with asyncio.timeout(20):
                 while min(feed.session_issued(), runner.session_issued()) <= first:  # noqa: ASYNC110 - files tell nobody
                     await asyncio.sleep(0.1)
             await world.until(
                 ACCOUNTS, tenant, "mine", lambda b: reason(b, "CredentialsReady") == "SessionOpen"
             )
-            await sim.advance("13:00:00")
-            await until(lambda: has(world, key, execution="SOLD", reason="stop_loss"), 60)
+            await until(lambda: has(world, key, position="0", reason="exited"))
 
             orders = await sim.orders("dhan")
             assert [(o["side"], o["filled"]) for o in orders] == [("BUY", 10), ("SELL", 10)]
