@@ -11,11 +11,16 @@ from collections.abc import Awaitable
 from typing import Final, NamedTuple, TypeVar, cast
 from urllib.parse import urlsplit
 
-from algo_brokers.connection import Broken, Connection
+from aiohappyeyeballs import start_connection
+
+from algo_brokers.connection import Broken, Connection, within
 from algo_brokers.errors import DeniedLocally
 
 CONNECT_SECONDS: Final = 3.0
 """To connect, again for a proxy's answer, and again for TLS."""
+
+NEXT_ADDRESS_SECONDS: Final = 0.25
+"""After which a host's next address is tried beside the one that has not answered (RFC 8305)."""
 
 MAX_ANSWER: Final = 8192
 """Bytes of a proxy's answer to CONNECT."""
@@ -43,24 +48,22 @@ async def connect(
     """
     loop = asyncio.get_running_loop()
     host, port = proxy or (origin.host, origin.port)
-    transport, door = await _in_time(
-        loop.create_connection(_Door, host, port), "it could not be connected to"
-    )
-    transport.set_write_buffer_limits(high=0)  # uvloop writes at once, not in its next turn.
+    wire, tunnel = await _done(_connected(host, port), "it could not be connected to")
+    wire.set_write_buffer_limits(high=0)  # uvloop writes at once, not in its next turn.
     connection = Connection()
     try:
         if proxy is not None:
-            await _in_time(door.let_through(origin), "the egress proxy gave no answer")
+            await _done(tunnel.open_to(origin), "the egress proxy did not answer")
         if origin.is_tls:
-            tunnel = loop.start_tls(transport, connection, tls, server_hostname=origin.host)
-            secured = await _in_time(tunnel, "TLS failed")
-            connection.connection_made(cast("asyncio.Transport", secured))
+            handshake = loop.start_tls(wire, connection, tls, server_hostname=origin.host)
+            secured = await _done(handshake, "TLS failed")
+            connection.connection_made(cast("asyncio.Transport", secured), wire)
         else:
-            transport.set_protocol(connection)
-            connection.connection_made(transport)
+            wire.set_protocol(connection)
+            connection.connection_made(wire)
         return connection
     except BaseException:
-        transport.abort()
+        wire.abort()
         raise
 
 
@@ -68,20 +71,22 @@ def proxy_address(proxy: str) -> tuple[str, int]:
     """Host and port of an egress proxy.
 
     Raises:
-        DeniedLocally: not an http:// address with a host, or it holds a user or a password.
+        DeniedLocally: not an http:// address with a host alone; its text is not told.
     """
-    parts = urlsplit(proxy)
     try:
-        port = parts.port or 80
+        parts = urlsplit(proxy)
+        port = 80 if parts.port is None else parts.port
     except ValueError:
-        port = 0
-    if parts.scheme != "http" or not parts.hostname or not port or "@" in parts.netloc:
+        parts, port = urlsplit(""), 0
+    is_plain = proxy.isascii() and proxy.isprintable() and " " not in proxy
+    has_more = "@" in parts.netloc or parts.path.strip("/") or parts.query or parts.fragment
+    if parts.scheme != "http" or not parts.hostname or not port or not is_plain or has_more:
         raise DeniedLocally("the egress proxy must be an http://host:port address")
     return parts.hostname, port
 
 
-class _Door(asyncio.Protocol):
-    """A connection before TLS; through it a proxy is asked for the way to the broker."""
+class _Tunnel(asyncio.Protocol):
+    """A connection before TLS; through a proxy it is opened to the broker."""
 
     def __init__(self) -> None:
         self._answer = b""
@@ -99,36 +104,45 @@ class _Door(asyncio.Protocol):
         self._is_closed = True
         self._changed.set()
 
-    async def let_through(self, origin: Origin) -> None:
+    async def open_to(self, origin: Origin) -> None:
         host = f"[{origin.host}]" if ":" in origin.host else origin.host
         target = f"{host}:{origin.port}"
-        self._transport.write(
-            f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n".encode("ascii")
-        )
+        request = f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n"
+        self._transport.write(request.encode("ascii"))
         while b"\r\n\r\n" not in self._answer:
-            await self._changed.wait()
-            self._changed.clear()
             if self._is_closed or len(self._answer) > MAX_ANSWER:
                 raise Broken("the egress proxy gave no HTTP answer")
+            await self._changed.wait()
+            self._changed.clear()
         status = STATUS.match(self._answer)
-        if status is None or not self._answer.endswith(b"\r\n\r\n"):
+        if status is None:
             raise Broken("the egress proxy gave no HTTP answer")
         if not status[1].startswith(b"2"):
             raise Broken(f"the egress proxy answered {status[1].decode()}")
+        if not self._answer.endswith(b"\r\n\r\n"):
+            raise Broken("the egress proxy spoke before the broker")
 
 
-async def _in_time(step: Awaitable[_T], failure: str) -> _T:
+async def _connected(host: str, port: int) -> tuple[asyncio.Transport, _Tunnel]:
+    loop = asyncio.get_running_loop()
+    addresses = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    winner = await start_connection(addresses, happy_eyeballs_delay=NEXT_ADDRESS_SECONDS)
     try:
-        async with asyncio.timeout(CONNECT_SECONDS):
-            return await step
-    except TimeoutError:
-        why = f"not within {CONNECT_SECONDS:g} s"
-    except (OSError, ValueError) as error:
+        return await loop.create_connection(_Tunnel, sock=winner)
+    except BaseException:
+        winner.close()
+        raise
+
+
+async def _done(step: Awaitable[_T], failure: str) -> _T:
+    try:
+        return await within(CONNECT_SECONDS, step, f"{failure}: not")
+    except (OSError, ValueError, RuntimeError) as error:
         why = _why(error)
     raise Broken(f"{failure} ({why})")
 
 
-def _why(error: OSError | ValueError) -> str:
+def _why(error: Exception) -> str:
     match error:
         case ssl.SSLCertVerificationError():
             return f"its certificate: {error.verify_message}"

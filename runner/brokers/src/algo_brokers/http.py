@@ -6,14 +6,16 @@ no header and no body ever gets into an error, nor into what an error came from.
 """
 
 import asyncio
+import contextlib
+import re
 import ssl
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Final
 from urllib.parse import urlsplit
 
-from algo_brokers.connection import Broken, Connection
+from algo_brokers.connection import Broken, Connection, NotSent, within
 from algo_brokers.egress import Origin, proxy_address
 from algo_brokers.errors import BrokerError, DeniedLocally, Unresolved
 from algo_brokers.inflate import BrokenFile, Inflater
@@ -35,8 +37,8 @@ MAX_DOWNLOAD: Final = 256 * 1024 * 1024
 
 MAX_REFUSAL: Final = 64 * 1024
 PORTS: Final = {"http": 80, "https": 443}
-
-_T = TypeVar("_T")
+NAME: Final = re.compile(r"[A-Za-z0-9-]+")
+SILENT: Final = "nothing came"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +78,16 @@ class Http:
         Raises:
             Unresolved: no answer; it may be repeated.
         """
-        async with self._reads:
-            try:
-                return await self._call(method, url, headers, body, seconds=READ_SECONDS)
-            except DeniedLocally as error:
-                message = str(error)
+        try:
+            await within(READ_SECONDS, self._reads.acquire(), "no connection became free")
+        except Broken as error:
+            raise Unresolved(f"{method} to {_host(url)}: {error}") from None
+        try:
+            return await self._call(method, url, headers, body, seconds=READ_SECONDS)
+        except DeniedLocally as error:
+            message = str(error)
+        finally:
+            self._reads.release()
         raise Unresolved(message)
 
     async def write(
@@ -92,7 +99,8 @@ class Http:
         body: bytes = b"",
         send_by: float | None = None,
     ) -> Response:
-        """A call that changes something; not sent after `send_by` (monotonic seconds).
+        """A call that changes something; not sent after `send_by` (monotonic seconds). Connecting
+        goes on beyond that, for the next one: the denial may come some seconds later.
 
         Raises:
             DeniedLocally: not a byte of the request was sent.
@@ -120,10 +128,11 @@ class Http:
                 origin, request = _request("GET", url, headers)
                 connection = await self._pool.take(origin)
                 connection.send(request)
-                async for piece in _file(connection, refusal):
-                    yield piece
+                async with contextlib.aclosing(_file(connection, refusal)) as pieces:
+                    async for piece in pieces:
+                        yield piece
                 return
-            except (Broken, BrokenFile, DeniedLocally) as error:
+            except (Broken, BrokenFile) as error:
                 failure = str(error)
             finally:
                 if connection is not None:
@@ -150,12 +159,14 @@ class Http:
             origin, request = _request(method, url, headers, body)
             connection = await self._pool.take(origin)
             _check_time(send_by)
-            connection.send(request)
             is_sent = True
+            connection.send(request)
             async with asyncio.timeout(seconds):
                 return await _whole(connection, MAX_BODY)
         except BrokerError:
             raise
+        except NotSent as error:
+            failure, is_sent = str(error), False
         except Broken as error:
             failure = str(error)
         except TimeoutError:
@@ -186,27 +197,19 @@ async def _whole(connection: Connection, limit: int) -> Response:
 
 async def _file(
     connection: Connection, refusal: Callable[[Response], BrokerError]
-) -> AsyncIterator[bytes]:
+) -> AsyncGenerator[bytes]:
     """The answer's file, unpacked, each piece within its time."""
     deadline = time.monotonic() + DOWNLOAD_SECONDS
-    status, _ = await _soon(connection.head())
+    status, _ = await within(READ_SECONDS, connection.head(), SILENT)
     if status != 200:
-        raise refusal(await _soon(_whole(connection, MAX_REFUSAL)))
+        raise refusal(await within(READ_SECONDS, _whole(connection, MAX_REFUSAL), SILENT))
     inflater = Inflater(MAX_DOWNLOAD)
-    while piece := await _soon(connection.piece()):
+    while piece := await within(READ_SECONDS, connection.piece(), SILENT):
         for plain in inflater.feed(piece):
             yield plain
         if time.monotonic() > deadline:
             raise Broken(f"it took over {DOWNLOAD_SECONDS:.0f} s")
     inflater.end()
-
-
-async def _soon(step: Awaitable[_T]) -> _T:
-    try:
-        async with asyncio.timeout(READ_SECONDS):
-            return await step
-    except TimeoutError:
-        raise Broken(f"nothing came within {READ_SECONDS:g} s") from None
 
 
 def _request(
@@ -226,6 +229,8 @@ def _request(
     if not is_plain or not parts.hostname or "@" in parts.netloc:
         raise DeniedLocally("the address is none that can be called")
     for name, value in headers.items():
+        if not NAME.fullmatch(name):
+            raise DeniedLocally("a header's name is none")
         if not (value.isascii() and value.isprintable()) or value != value.strip():
             raise DeniedLocally(f"the header {name} holds characters that HTTP does not allow")
     lines = [

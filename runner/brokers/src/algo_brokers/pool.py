@@ -3,10 +3,9 @@
 import asyncio
 import ssl
 import time
-from collections import deque
 from typing import Final
 
-from algo_brokers.connection import Broken, Connection
+from algo_brokers.connection import Broken, Connection, within
 from algo_brokers.egress import Origin, connect
 
 MAX_CONNECTIONS: Final = 4
@@ -23,13 +22,15 @@ class Pool:
         """Connects nothing yet."""
         self._tls: Final = tls
         self._proxy: Final = proxy
-        self._places: Final = asyncio.Semaphore(MAX_CONNECTIONS)
-        self._taken = 0
-        """Places taken by connections that are lent or being made."""
+        self._permits: Final = asyncio.Semaphore(MAX_CONNECTIONS)
+        self._in_use = 0
+        """Permits out: for connections that are lent or being made."""
 
         self._lent: Final[dict[Connection, Origin]] = {}
-        self._idle: Final[deque[tuple[Origin, Connection, float]]] = deque()
-        """Longest idle first; since when, in monotonic seconds."""
+        self._idle: list[tuple[Origin, Connection]] = []
+        """Longest idle first."""
+
+        self._is_closed = False
 
     async def take(self, origin: Origin) -> Connection:
         """A connection that a request may go out on at once; to be given back.
@@ -37,16 +38,18 @@ class Pool:
         Raises:
             Broken: there is none, nor could one be made.
         """
-        try:
-            async with asyncio.timeout(POOL_SECONDS):
-                await self._places.acquire()
-        except TimeoutError:
-            raise Broken(f"no connection became free within {POOL_SECONDS:g} s") from None
-        self._taken += 1
+        if self._permits.locked():
+            await within(POOL_SECONDS, self._permits.acquire(), "no connection became free")
+        else:
+            await self._permits.acquire()
+        self._in_use += 1
         try:
             connection = self._warm(origin) or await self._new(origin)
+            if self._is_closed:
+                connection.close()
+                raise Broken("it was closed by this process")
         except BaseException:
-            self._leave_place()
+            self._return_permit()
             raise
         self._lent[connection] = origin
         return connection
@@ -54,36 +57,37 @@ class Pool:
     def give_back(self, connection: Connection) -> None:
         """Keeps it where it may be used again."""
         origin = self._lent.pop(connection)
-        self._leave_place()
-        if connection.is_reusable:
-            self._idle.append((origin, connection, time.monotonic()))
+        self._return_permit()
+        if connection.is_clean and not self._is_closed:
+            connection.idle_since = time.monotonic()
+            self._idle.append((origin, connection))
         else:
             connection.close()
 
     def close(self) -> None:
-        """Closes all connections, those of calls under way too."""
-        for connection in [*self._lent, *(idle for _, idle, _ in self._idle)]:
+        """Closes all connections, those of calls under way too; none is made any more."""
+        self._is_closed = True
+        for connection in [*self._lent, *(idle for _, idle in self._idle)]:
             connection.close()
         self._idle.clear()
 
     def _warm(self, origin: Origin) -> Connection | None:
         """The one used last: the warmest."""
         oldest = time.monotonic() - KEEPALIVE_SECONDS
-        for place in reversed(tuple(self._idle)):
-            to, connection, since = place
-            if to != origin:
-                continue
+        while place := next((i for i in reversed(self._idle) if i[0] == origin), None):
             self._idle.remove(place)
-            if since >= oldest and connection.is_usable:
+            _, connection = place
+            if connection.idle_since >= oldest and connection.is_ready():
                 return connection
             connection.close()
         return None
 
     async def _new(self, origin: Origin) -> Connection:
-        while self._idle and len(self._idle) + self._taken > MAX_CONNECTIONS:
-            self._idle.popleft()[1].close()
+        self._idle = [idle for idle in self._idle if idle[1].is_clean]
+        while self._idle and len(self._idle) + self._in_use > MAX_CONNECTIONS:
+            self._idle.pop(0)[1].close()
         return await connect(origin, tls=self._tls, proxy=self._proxy)
 
-    def _leave_place(self) -> None:
-        self._taken -= 1
-        self._places.release()
+    def _return_permit(self) -> None:
+        self._in_use -= 1
+        self._permits.release()

@@ -15,6 +15,7 @@ import trustme
 from algo_brokers import egress as egress_module
 from algo_brokers import http as http_module
 from algo_brokers import pool as pool_module
+from algo_brokers.connection import HIGH_WATER
 from algo_brokers.errors import BrokerError, DeniedLocally, Rejected, TokenExpired, Unresolved
 from algo_brokers.http import Http, Response
 
@@ -279,20 +280,15 @@ LENGTH_AND_CHUNKS = (
         b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nok!",
         b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n",
         b"HTTP/1.1 100 Continue\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n\r\nwhether this is all of it nobody can tell",
     ],
-    ids=["length and chunks", "two lengths", "another protocol", "only a beginning"],
+    ids=["length and chunks", "two lengths", "another protocol", "only a beginning", "no length"],
 )
 async def test_an_answer_of_unclear_length__is_unresolved(raw: bytes) -> None:
     async with serving(answers(raw)) as server, client() as http:
         with pytest.raises(Unresolved):
             await place(http, server.port)
     assert len(server.requests) == 1
-
-
-async def test_an_answer_without_a_length__ends_with_its_connection() -> None:
-    raw = b"HTTP/1.1 200 OK\r\n\r\n" + b"all of it"
-    async with serving(answers(raw)) as server, client() as http:
-        assert (await place(http, server.port)).body == b"all of it"
 
 
 async def test_go_on_before_the_answer__is_passed_over() -> None:
@@ -309,36 +305,139 @@ async def test_go_on_before_the_answer__is_passed_over() -> None:
     assert server.connections == 1
 
 
+STRAY = b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 5\r\n\r\nstray"
+
+
 @pytest.mark.parametrize("secure", [False, True], ids=["plain", "tls"])
-@pytest.mark.parametrize("is_late", [False, True], ids=["behind the answer", "while idle"])
-async def test_an_answer_that_nobody_asked_for__is_no_orders_answer(
-    is_late, secure, server_tls, client_tls
+@pytest.mark.parametrize(
+    "stray",
+    [STRAY, b"HTTP/1.1 100 Continue\r\n\r\n", b"\0\0"],
+    ids=["another answer", "go on", "no http"],
+)
+async def test_what_comes_behind_an_answer__is_no_orders_answer(
+    stray, secure, server_tls, client_tls
 ) -> None:
+    host = "https://localhost" if secure else "http://127.0.0.1"
+
+    async def saying_more(server, reader, writer) -> None:
+        while await server.request(reader):
+            writer.write(OK + stray)
+
+    async with (
+        serving(saying_more, tls=server_tls if secure else None) as server,
+        client(tls=client_tls) as http,
+    ):
+        for _ in range(2):
+            answer = await place(http, server.port, host=host)
+            assert answer == Response(200, {"content-length": "2"}, b"ok")
+    assert server.connections == 2
+
+
+@pytest.mark.parametrize("secure", [False, True], ids=["plain", "tls"])
+async def test_what_comes_while_idle__is_no_orders_answer(secure, server_tls, client_tls) -> None:
     """As load balancers do: 408 on a connection that idles."""
     host = "https://localhost" if secure else "http://127.0.0.1"
-    stray = b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 5\r\n\r\nstray"
     idle, told = asyncio.Event(), asyncio.Event()
 
     async def straying(server, reader, writer) -> None:
         while await server.request(reader):
-            if is_late:
-                writer.write(OK)
-                await idle.wait()
-                writer.write(stray)
-                await writer.drain()
-            else:
-                writer.write(OK + stray)
+            writer.write(OK)
+            await idle.wait()
+            writer.write(STRAY)
+            await writer.drain()
             told.set()
 
     async with (
         serving(straying, tls=server_tls if secure else None) as server,
         client(tls=client_tls) as http,
     ):
-        first = await place(http, server.port, host=host)
+        await place(http, server.port, host=host)
         idle.set()
         await told.wait()
         again = await place(http, server.port, host=host)
-    assert (first.body, again.body, server.connections) == (b"ok", b"ok", 2)
+    assert (again.body, server.connections) == (b"ok", 2)
+
+
+async def test_a_stray_answer_that_meets_an_order__is_not_followed_by_the_orders_own() -> None:
+    """That it is taken for the order's nobody can help; the next order gets its own."""
+
+    async def crossing(server, reader, writer) -> None:
+        while await server.request(reader):
+            number = len(server.requests)
+            if number == 2:
+                writer.write(STRAY)
+            await writer.drain()
+            body = b"for %d" % number
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+
+    async with serving(crossing) as server, client() as http:
+        answers_of = [(await place(http, server.port)).body for _ in range(4)]
+    assert (answers_of[0], *answers_of[2:]) == (b"for 1", b"for 3", b"for 4")
+
+
+@pytest.mark.parametrize("secure", [False, True], ids=["plain", "tls"])
+async def test_a_download_left_early__does_not_hold_up_the_next_order(
+    secure, server_tls, client_tls
+) -> None:
+    host = "https://localhost" if secure else "http://127.0.0.1"
+
+    async def large(server, reader, writer) -> None:
+        while head := await server.request(reader):
+            body = bytes(900_000) if head.startswith(b"GET") else b"ok"
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+
+    async with (
+        serving(large, tls=server_tls if secure else None) as server,
+        client(tls=client_tls) as http,
+    ):
+        pieces = http.download(f"{host}:{server.port}/", headers={}, refusal=refusal)
+        await anext(pieces)
+        await asyncio.sleep(0.1)
+        await pieces.aclose()
+        assert (await place(http, server.port, host=host)).body == b"ok"
+
+
+async def test_the_client_is_closed_while_it_connects__nothing_is_sent() -> None:
+    knocked, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow(server, reader, writer) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        knocked.set()
+        await go_on.wait()
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        server.requests.append((await reader.read(), b""))
+
+    async with serving(slow) as proxy:
+        http = Http(proxy=f"http://127.0.0.1:{proxy.port}")
+        order = asyncio.create_task(place(http, 1))
+        await knocked.wait()
+        await http.close()
+        go_on.set()
+        with pytest.raises(DeniedLocally, match="closed by this process"):
+            await order
+        await proxy.closed.wait()
+    assert proxy.requests == [(b"", b"")]
+
+
+async def test_an_address_that_does_not_answer__is_passed_over(monkeypatch) -> None:
+    """A host has several; one is a black hole."""
+    with socket.socket() as hole:
+        hole.bind(("127.0.0.1", 0))
+        hole.listen(0)
+        async with serving(answering) as server, client() as http:
+            ports = [hole.getsockname()[1], server.port]
+            filler = socket.create_connection(("127.0.0.1", ports[0]))
+            found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", p)) for p in ports]
+
+            loop = asyncio.get_running_loop()
+            real = loop.getaddrinfo
+
+            async def look_up(host, *args, **kwargs):
+                return found if host == "localhost" else await real(host, *args, **kwargs)
+
+            monkeypatch.setattr(loop, "getaddrinfo", look_up)
+            with filler:
+                assert (await place(http, 443, host="http://localhost")).body == b"ok"
 
 
 async def test_connection_close__is_obeyed() -> None:
@@ -382,6 +481,31 @@ async def test_a_call_under_way_when_the_client_closes__is_unresolved() -> None:
         await http.close()
         with pytest.raises(Unresolved, match="closed by this process"):
             await order
+
+
+@pytest.mark.parametrize("where", ["head", "hints", "trailers"])
+async def test_endless_headers__are_cut_off(where: str) -> None:
+    async def endless(server, reader, writer) -> None:
+        await server.request(reader)
+        if where == "trailers":
+            writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n")
+        elif where == "head":
+            writer.write(b"HTTP/1.1 200 OK\r\n")
+        while True:
+            hint = b"HTTP/1.1 103 Early Hints\r\nX: 1\r\n\r\n"
+            writer.write((hint if where == "hints" else b"X: 1\r\n") * 1000)
+            await writer.drain()
+
+    async with serving(endless) as server, client() as http:
+        with pytest.raises(Unresolved, match="bytes of headers"):
+            await place(http, server.port)
+
+
+async def test_trailers__do_not_change_the_headers() -> None:
+    raw = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nX: 1\r\n\r\n"
+    async with serving(answers(raw)) as server, client() as http:
+        answer = await place(http, server.port)
+    assert answer == Response(200, {"transfer-encoding": "chunked"}, b"ok")
 
 
 async def test_an_endless_body__is_cut_off(monkeypatch) -> None:
@@ -567,13 +691,20 @@ async def test_reads_that_hang__leave_connections_to_orders() -> None:
         await asyncio.gather(*reads, return_exceptions=True)
 
 
-@pytest.mark.parametrize("value", [f"token {SECRET}\n", f" {SECRET}", f"töken {SECRET}"])
-async def test_a_header_that_is_none__is_denied_without_its_text(value: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("Authorization", f"token {SECRET}\n"),
+        ("Authorization", f" {SECRET}"),
+        ("Authorization", f"töken {SECRET}"),
+        ("X-T\xf6ken", SECRET),
+        ("X: 1\r\nY", SECRET),
+    ],
+)
+async def test_a_header_that_is_none__is_denied_without_its_text(name: str, value: str) -> None:
     async with serving(answering) as server, client() as http:
         with pytest.raises(DeniedLocally) as caught:
-            await http.write(
-                "POST", f"http://127.0.0.1:{server.port}/", headers={"Authorization": value}
-            )
+            await http.write("POST", f"http://127.0.0.1:{server.port}/", headers={name: value})
     assert server.requests == []
     assert_tells_no_secret(caught.value)
 
@@ -645,6 +776,11 @@ async def test_a_proxy_and_an_http_address__is_a_tunnel_too() -> None:
     [
         (b"HTTP/1.1 403 t0psecret\r\nContent-Length: 0\r\n\r\n", "the egress proxy answered 403"),
         (b"HTTP/1.1 407 Who\r\n\r\n", "the egress proxy answered 407"),
+        (
+            b"HTTP/1.1 407 Who\r\nContent-Length: 6\r\n\r\n<html>",
+            "the egress proxy answered 407",
+        ),
+        (b"HTTP/1.1 200 OK\r\n\r\nme first", "the egress proxy spoke before the broker"),
         (b"HTTP/1.0 502 Bad Gateway\r\n\r\n", "the egress proxy answered 502"),
         (b"", "the egress proxy gave no HTTP answer"),
         (b"SSH-2.0\r\n\r\n", "the egress proxy gave no HTTP answer"),
@@ -692,7 +828,19 @@ async def test_tls_that_fails_through_a_proxy__leaves_room_in_the_pool(
 
 @pytest.mark.parametrize(
     "proxy",
-    ["https://p:1", "http://", "socks5://p:1", "http://me:pass@p:1", "http://p:99999", "p:1"],
+    [
+        "https://p:1",
+        "http://",
+        "socks5://p:1",
+        "http://me:pass@p:1",
+        "http://p:99999",
+        "http://p:0",
+        "http://p:1/path",
+        "http://p q:1",
+        "http://[p",
+        "http://h\u2100st:1",
+        "p:1",
+    ],
 )
 def test_a_proxy_address_that_is_none__is_refused_without_its_text(proxy: str) -> None:
     with pytest.raises(
@@ -711,7 +859,7 @@ def refusal(response: Response) -> BrokerError:
 async def fetch(http: Http, port: int) -> bytes:
     url = f"http://127.0.0.1:{port}/instruments?token=qu3ry"
     pieces = [p async for p in http.download(url, headers=HEADERS, refusal=refusal)]
-    assert max(map(len, pieces)) <= 256 * 1024
+    assert max(map(len, pieces)) <= 4 * HIGH_WATER
     return b"".join(pieces)
 
 

@@ -1,6 +1,6 @@
 """Sends a live session's requests, each in a task of its own, so that a broker that does not answer
-holds up neither ticks nor the other leg; answers come back as events. The task waits for its request
-already: an order is on its way in one turn of the event loop.
+holds up neither ticks nor the other leg; answers come back as events. The task waits already when
+its request is made: an order is on its way in one turn of the event loop.
 """
 
 import asyncio
