@@ -64,18 +64,16 @@ class Bench:
     sink: "subprocess.Popen[str]"
     sink_port: int
 
-    def low_tick(self) -> int:
-        """Has the next tick be a low one; nanoseconds right before it was written."""
-        return _ask(self.source)
-
     async def latency(self) -> float:
-        """Milliseconds from a low tick to the request it led to."""
-        written = await asyncio.to_thread(self.low_tick)
-        for _ in range(200):
-            await asyncio.sleep(0.01)
-            times: list[int] = json.loads(await asyncio.to_thread(_line, self.sink))
-            if times:
-                return (times[0] - written) / 1e6
+        """Milliseconds from a low tick to the request it led to. Between the two this process
+        does nothing but what is measured.
+        """
+        _tell(self.source)
+        for _ in range(100):
+            await asyncio.sleep(0.02)
+            _tell(self.sink)
+            if times := json.loads(_line(self.sink)):
+                return (times[0] - int(_line(self.source))) / 1e6
         raise RuntimeError("the tick led to no request within 2 s")
 
 
@@ -235,13 +233,12 @@ def _server(redis: RedisProcess) -> RedisServer:
     )
 
 
-def _ask(process: "subprocess.Popen[str]") -> int:
-    return int(_line(process))
+def _tell(process: "subprocess.Popen[str]") -> None:
+    assert process.stdin is not None
+    process.stdin.write("\n")
+    process.stdin.flush()
 
 
 def _line(process: "subprocess.Popen[str]") -> str:
-    assert process.stdin is not None
     assert process.stdout is not None
-    process.stdin.write("\n")
-    process.stdin.flush()
     return process.stdout.readline()
