@@ -89,5 +89,5 @@ demo: up ## a stop-loss hit in a real pod: one recorded day, three strategies
 status: ## addresses, pods and strategies of the local cluster
 	@cluster/status
 
-bench: up ## the figures of docs/benchmarks.md, measured on this machine
+bench: setup ## the figures of docs/benchmarks.md, measured on this machine
 	@PYTHONPATH=cluster:tests/support $(BIN)/python -m tests.bench

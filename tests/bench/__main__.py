@@ -1,8 +1,14 @@
-"""`make bench [ONLY=replay,decode,...]`: measures PARTS, prints, and writes docs/benchmarks.md."""
+"""`make bench [ONLY=replay,decode,...]`: measures PARTS, prints, and writes docs/benchmarks.md.
+
+The local cluster is started for the parts that need it, after those that it would disturb.
+"""
 
 import os
+import subprocess
 import sys
 import time
+
+from local_cluster.kube import ROOT
 
 from tests.bench import (
     decode_speed,
@@ -24,13 +30,18 @@ PARTS = {
     "live": live_memory.measure,
     "pods": pods.measure,
 }
+ON_THE_CLUSTER = {"live", "pods"}
 
 
 def main() -> int:
     """Always 0: a benchmark does not fail."""
     chosen = [part for part in os.environ.get("ONLY", "").split(",") if part] or list(PARTS)
     figures: list[Figure] = []
+    is_up = False
     for part in chosen:
+        if part in ON_THE_CLUSTER and not is_up:
+            subprocess.run(["make", "up"], cwd=ROOT, check=True)
+            is_up = True
         print(f"measuring {part} ...", flush=True)
         for figure in PARTS[part]():
             print(f"  {figure.what}: {figure.measured} (goal {figure.goal})", flush=True)

@@ -9,13 +9,13 @@ from algo_contract.trading_day import ist_datetime
 from algo_engine.charges import round_trip_charges
 from algo_engine.orders import Order
 from algo_engine.replay import DayResult
-from algo_engine.state import execution, position, realized_pnl, reason_of
+from algo_engine.state import all_orders, execution, position, realized_pnl, reason_of
 
 
 def day_object(result: DayResult, *, spec: dict[str, Any], with_charges: bool) -> dict[str, Any]:
     """The day in rupees. `spec` is the strategy as its owner wrote it, defaults filled in."""
     state = result.state
-    orders = [*([state.entry] if state.entry else []), *state.exits]
+    orders = all_orders(state)
     charges = day_charges(result) if with_charges else 0
     return {
         "strategy": spec,
