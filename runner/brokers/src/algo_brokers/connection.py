@@ -22,6 +22,8 @@ STRAY: Final = {408, 429}
 request that met it on its way would be read as the next one's.
 """
 
+FRAMES: Final = {"content-length", "transfer-encoding"}
+
 _T = TypeVar("_T")
 
 
@@ -64,6 +66,13 @@ class Answer:
         self._bare_bytes = 0 if len(self.body) > waiting else self._bare_bytes + len(data)
         if self._bare_bytes > MAX_HEAD:
             raise Broken(f"the answer has more than {MAX_HEAD} bytes of headers")
+
+    def end(self) -> None:
+        """The connection has ended, and with it an answer that told no length. Whether it was cut
+        off nobody can tell: whoever reads it has to.
+        """
+        if self.has_head and not self.headers.keys() & FRAMES:
+            self.is_whole = True
 
     def on_message_begin(self) -> None:
         """Called by the parser: a second answer in the same bytes ends the parsing."""
@@ -194,6 +203,8 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Called by the event loop."""
+        if exc is None and self._lost is None and self._answer is not None:
+            self._answer.end()
         self._lose(
             f"the connection was lost ({type(exc).__name__})"
             if exc

@@ -49,7 +49,6 @@ async def connect(
     loop = asyncio.get_running_loop()
     host, port = proxy or (origin.host, origin.port)
     wire, tunnel = await _done(_connected(host, port), "it could not be connected to")
-    wire.set_write_buffer_limits(high=0)  # uvloop writes at once, not in its next turn.
     connection = Connection()
     try:
         if proxy is not None:

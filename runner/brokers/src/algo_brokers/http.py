@@ -132,8 +132,12 @@ class Http:
                     async for piece in pieces:
                         yield piece
                 return
+            except BrokerError:
+                raise
             except (Broken, BrokenFile) as error:
                 failure = str(error)
+            except Exception as error:  # noqa: BLE001 - whatever it was, the file is not whole
+                failure = type(error).__name__
             finally:
                 if connection is not None:
                     self._pool.give_back(connection)

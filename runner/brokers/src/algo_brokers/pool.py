@@ -44,10 +44,8 @@ class Pool:
             await self._permits.acquire()
         self._in_use += 1
         try:
+            self._check_open()
             connection = self._warm(origin) or await self._new(origin)
-            if self._is_closed:
-                connection.close()
-                raise Broken("it was closed by this process")
         except BaseException:
             self._return_permit()
             raise
@@ -86,7 +84,17 @@ class Pool:
         self._idle = [idle for idle in self._idle if idle[1].is_clean]
         while self._idle and len(self._idle) + self._in_use > MAX_CONNECTIONS:
             self._idle.pop(0)[1].close()
-        return await connect(origin, tls=self._tls, proxy=self._proxy)
+        connection = await connect(origin, tls=self._tls, proxy=self._proxy)
+        try:
+            self._check_open()
+        except Broken:
+            connection.close()
+            raise
+        return connection
+
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise Broken("it was closed by this process")
 
     def _return_permit(self) -> None:
         self._in_use -= 1

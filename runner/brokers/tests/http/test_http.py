@@ -280,15 +280,29 @@ LENGTH_AND_CHUNKS = (
         b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nok!",
         b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n",
         b"HTTP/1.1 100 Continue\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\n\r\nwhether this is all of it nobody can tell",
     ],
-    ids=["length and chunks", "two lengths", "another protocol", "only a beginning", "no length"],
+    ids=["length and chunks", "two lengths", "another protocol", "only a beginning"],
 )
 async def test_an_answer_of_unclear_length__is_unresolved(raw: bytes) -> None:
     async with serving(answers(raw)) as server, client() as http:
         with pytest.raises(Unresolved):
             await place(http, server.port)
     assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("secure", [False, True], ids=["plain", "tls"])
+async def test_an_answer_without_a_length__ends_with_its_connection(
+    secure, server_tls, client_tls
+) -> None:
+    host = "https://localhost" if secure else "http://127.0.0.1"
+    raw = b"HTTP/1.1 200 OK\r\n\r\nall of it"
+    async with (
+        serving(answers(raw), tls=server_tls if secure else None) as server,
+        client(tls=client_tls) as http,
+    ):
+        for _ in range(2):
+            assert (await place(http, server.port, host=host)).body == b"all of it"
+    assert server.connections == 2
 
 
 async def test_go_on_before_the_answer__is_passed_over() -> None:

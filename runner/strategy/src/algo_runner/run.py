@@ -119,7 +119,9 @@ async def _start(folder: Path, day: Assignment, ready: asyncio.Event) -> Runner:
     reader = TickReader(
         ticks_server, stream, name=f"{name}-ticks", after=after.encode(), on_retry=on_retry
     )
-    gc.freeze()  # Else a full collection walks every import: 5 ms in which no tick is looked at.
+    # Else a full collection walks every import: 5 ms in which no tick is looked at.
+    gc.collect()
+    gc.freeze()
     log("runner_started", strategy=name, trading_day=day.session.trading_day, epoch=day.epoch)
     return Runner(
         folder=folder,
