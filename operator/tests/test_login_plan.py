@@ -6,7 +6,7 @@ import pytest
 from algo_operator.account_conditions import account_verdicts, phase
 from algo_operator.model.facts import NO_SESSION, SessionFacts
 from algo_operator.model.feeds import FeedSeen
-from algo_operator.reconcile.login_plan import AHEAD_US, DISTANCE_US, asked_us, request_due_us
+from algo_operator.reconcile.login_plan import SKEW_US, DISTANCE_US, asked_us, request_due_us
 from hypothesis import given
 from hypothesis import strategies as st
 from operator_facts import at, live_account
@@ -54,9 +54,11 @@ def test_request__session_ended_early__is_due_at_once():
     [
         {"session_ended": False},
         {"session": session(expires_us=NOON)},
-        {"login_asked_us": MORNING + 1},
+        {"login_asked_us": MORNING + SKEW_US + 1},
         {"login_asked_us": NOON},
-        {"login_asked_us": NOON + AHEAD_US},
+        {"deleting": True},
+        {"account": live_account(problem="no way")},
+        {"login_asked_us": NOON + SKEW_US},
     ],
 )
 def test_request__good_or_over_or_asked_for_already__never(fields):
@@ -71,8 +73,15 @@ def test_request__asked_lately_for_the_one_before__waits():
     assert not is_due(renewed)
 
 
+def test_request__operator_s_clock_ahead__the_answering_session_is_asked_for_too():
+    asked = NOON - 2 * DISTANCE_US
+    answered = session(issued_us=asked - 30 * SECOND)
+
+    assert is_due(ended(session=answered, login_asked_us=asked))
+
+
 def test_request__time_far_in_the_future__counts_for_nothing():
-    assert is_due(ended(login_asked_us=NOON + AHEAD_US + 1))
+    assert is_due(ended(login_asked_us=NOON + SKEW_US + 1))
 
 
 def test_request__worker_s_clock_ahead__is_made_when_it_will_be_heard():
@@ -89,9 +98,11 @@ def test_request__once_made__is_not_made_again_for_that_session(issued, asked, n
     if not is_due(seen):
         return
 
-    assert asked > now + AHEAD_US or now - asked >= DISTANCE_US
+    assert asked > now + SKEW_US or now - asked >= DISTANCE_US
     later = ended(session=facts, login_asked_us=now, wall_us=now)
-    assert request_due_us(later) is None
+    next_us = request_due_us(later)
+    assert next_us is None or next_us == now + DISTANCE_US
+    assert next_us is None or now <= issued + SKEW_US
     another = session(issued_us=now + 1, expires_us=now + 2)
     next_us = request_due_us(ended(session=another, login_asked_us=now, wall_us=now))
     assert next_us is not None

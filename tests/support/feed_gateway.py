@@ -42,6 +42,7 @@ QUICK = Rhythm(
     session_file=0.05,
     refused=30.0,
     refused_once=0.2,
+    refused_twice=0.3,
     first_retry=0.05,
     longest_retry=0.2,
 )

@@ -299,9 +299,9 @@ async def test_session_file__ended__refused_twice_with_nothing_answered_between(
     assert file.ended(after=2) is None
 
 
-@pytest.mark.parametrize("proves", [True, False])
+@pytest.mark.parametrize("ends", [True, False])
 async def test_desk__refused__soon_tried_once_more_and_then_seldom(
-    tmp_path: Path, monkeypatch, *, proves: bool
+    tmp_path: Path, monkeypatch, *, ends: bool
 ) -> None:
     patience: list[float] = []
 
@@ -316,16 +316,16 @@ async def test_desk__refused__soon_tried_once_more_and_then_seldom(
     async def answers(_: BrokerSession) -> bool:
         return True
 
-    desk = desk_at(tmp_path, proves_session=proves)
+    desk = desk_at(tmp_path, ends_session=ends)
     monkeypatch.setattr(SessionFile, "usable", usable)
     for _ in range(4):
         assert await desk.ask(fails) is None
-    assert (desk._sessions.ended(after=0) is not None) is proves
+    assert (desk._sessions.ended(after=0) is not None) is ends
     assert await desk.ask(answers)
     assert await desk.ask(fails) is None
     assert await desk.ask(answers)
 
-    assert patience == [2, 60, 60, 60, 2]
+    assert patience == [2, 30, 60, 60, 2]
 
 
 def desk_at(folder: Path, **options: Any) -> BrokerDesk[BrokerSession]:

@@ -9,7 +9,7 @@ import pytest
 from algo_contract.envelope.layout import record_id_of
 from algo_login.facts import UNREADABLE, read_account
 from algo_login.notes import Notes
-from algo_login.plan import LONGEST_US, MINUTE, SPACING_US, needed_until, plan
+from algo_login.plan import LONGEST_US, MINUTE, SPACING_US, is_alive, needed_until, plan
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from login_accounts import LOGIN, account, ist, sealed_for
@@ -114,8 +114,24 @@ def test_plan__asked_for__logs_in_once():
     mine = account(ist("2026-11-20 07:45"), ist("2026-11-21 07:45"), requested_us=asked)
 
     assert decide(mine, asked, can_renew=True).do == "log_in"
-    again = replace(mine, notes=replace(mine.notes, issued_us=asked + 1))
+    again = replace(mine, notes=replace(mine.notes, issued_us=asked + 1, answered_us=asked))
     assert decide(again, asked + 2 * MINUTE).do == "nothing"
+
+
+def test_plan__asked_for_by_a_clock_ahead__logs_in_once():
+    asked = ist("2026-11-20 10:00")
+    issued, expires = asked - MINUTE // 2, ist("2026-11-21 07:45")
+    mine = account(issued, expires, notes=Notes(answered_us=asked), requested_us=asked)
+
+    assert decide(mine, asked + 2 * MINUTE).do == "nothing"
+    assert is_alive(mine, now_us=asked)
+
+
+def test_plan__asked_for_long_before_the_session__not_heard():
+    issued = ist("2026-11-20 07:45")
+    mine = account(issued, ist("2026-11-21 07:45"), requested_us=issued - 2 * MINUTE)
+
+    assert decide(mine, ist("2026-11-20 10:00")).do == "nothing"
 
 
 def test_plan__asked_for_in_the_future__not_heard():

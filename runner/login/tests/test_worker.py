@@ -12,6 +12,8 @@ import pytest
 from algo_contract import names
 from algo_contract.envelope.keys import public_text, read_keys, read_private
 from algo_contract.envelope.layout import key_id_of, record_id_of
+from algo_login.account_pass import DOUBT_SECONDS
+from algo_login.broker_door import Door, Refused
 from algo_login.errors import Conflict
 from algo_login.notes import notes_text, read_notes
 from algo_login.rounds import Key
@@ -534,3 +536,42 @@ async def quiet(worker) -> None:
             not rounds._running and all(when > time.monotonic() for when in rounds._due.values())
         )
     )
+
+
+async def test_dhan__log_in_that_was_good_is_refused__is_tried_twice_more_and_no_restart_adds_one(
+    world, monkeypatch
+):
+    """A broker's log-in service that is down refuses what it took before."""
+    tries = 0
+
+    async def refuses(*_, **__):
+        nonlocal tries
+        tries += 1
+        raise Refused("Service temporarily unavailable")
+
+    async with simulator(brokers=("dhan",)) as sim:
+        worker = await world.start()
+        await dhan_account(world, sim)
+        body = await world.until("dhan", lambda b: said(b)["status"] == "True")
+        await make_older(world, "dhan", seconds=120)
+        await quiet(worker)
+        with monkeypatch.context() as patch:
+            patch.setattr(Door, "log_in", refuses)
+            patch.setattr(Door, "renew", refuses)
+            asked = {names.LOGIN_REQUESTED_ANNOTATION: timestamp(now_us())}
+            await world.patch("dhan", annotations=asked)
+            body = await world.until("dhan", lambda b: said(b)["reason"] == "LoginUnreachable")
+            assert "took before: Service temporarily unavailable" in said(body)["message"]
+            trouble = worker.desk.memory.troubles[body["metadata"]["uid"]]
+            assert trouble.until - time.monotonic() > DOUBT_SECONDS - 60
+
+            await world.stop()
+            worker = await world.start()
+            await until(lambda: tries == 2)
+            await quiet(worker)
+            worker.desk.memory.troubles.clear()
+            worker.rounds.add(key_of(body))
+            await world.until("dhan", lambda b: said(b)["reason"] == "LoginRefused")
+            worker.rounds.add(key_of(body))
+            await quiet(worker)
+    assert tries == 3

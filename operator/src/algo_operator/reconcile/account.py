@@ -41,13 +41,17 @@ async def reconcile_account(context: Context, key: Key) -> None:
     try:
         await _write_status(context, key, body, feed, in_use=in_use)
         await _set_finalizer(context, key, in_use=in_use)
-        await request_login(context, key, feed, generation=body["metadata"]["generation"])
     except (NotFound, Conflict):
         await _look_again(context, key)
         raise
     if account.is_live and not account.problem:
         await ensure(context, NETWORK_POLICIES, account_network(account, key.namespace))
     await reconcile_feed(context, key, feed)
+    try:
+        await request_login(context, key, feed, generation=body["metadata"]["generation"])
+    except (NotFound, Conflict):
+        await _look_again(context, key)
+        raise
 
 
 async def _session(context: Context, body: Json, account: Account) -> SessionFacts:

@@ -32,6 +32,7 @@ class BrokerDesk(Generic[Tool]):
         rhythm: Rhythm,
         longest_pause: float = LONGEST_PAUSE,
         proves_session: bool = True,
+        ends_session: bool = False,
     ) -> None:
         """Asks nothing yet.
 
@@ -42,6 +43,7 @@ class BrokerDesk(Generic[Tool]):
             rhythm: how long a refused session waits.
             longest_pause: seconds after a failure, whatever the broker asks for.
             proves_session: an answer proves the session: the broker gives it to nobody else.
+            ends_session: refusals, for as long as nothing is answered, mean that it has ended.
         """
         self._name: Final = name
         self._make: Final = make
@@ -49,13 +51,14 @@ class BrokerDesk(Generic[Tool]):
         self._rhythm: Final = rhythm
         self._made: tuple[BrokerSession, Tool] | None = None
         self._refused: BrokerSession | None = None
-        self._doubted: BrokerSession | None = None
-        """Refused when last asked with."""
+        self._doubted: tuple[BrokerSession, int] | None = None
+        """Refused when last asked with, and how many times in a row."""
         self._patience = rhythm.refused_once
         """Seconds until a refused session is tried again."""
 
         self._longest: Final = longest_pause
         self._proves: Final = proves_session
+        self._ends: Final = ends_session
         self._pauses = backoff(first=_FIRST_PAUSE, longest=longest_pause)
         self._failing = ""
 
@@ -93,10 +96,13 @@ class BrokerDesk(Generic[Tool]):
 
     def _refuse(self, session: BrokerSession) -> None:
         """A first refusal may be a slip: the session is soon tried once more."""
+        known, times = self._doubted or (session, 0)
+        times = times + 1 if known == session else 1
         rhythm = self._rhythm
-        self._patience = rhythm.refused if self._doubted == session else rhythm.refused_once
-        self._refused = self._doubted = session
-        if self._proves:
+        waits = (rhythm.refused_once, rhythm.refused_twice, rhythm.refused)
+        self._patience = waits[min(times, len(waits)) - 1]
+        self._refused, self._doubted = session, (session, times)
+        if self._ends:
             self._sessions.refuse(session)
         else:
             self._sessions.disprove()

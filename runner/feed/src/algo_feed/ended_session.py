@@ -1,6 +1,7 @@
 """Says which session the broker has ended early, so that the operator has another made."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Final
 
 from algo_contract import redis_keys
@@ -16,13 +17,20 @@ KEPT_SECONDS: Final = 10
 
 
 async def tell_ended(
-    redis: HeldConnection, sessions: SessionFile, *, feed: str, rhythm: Rhythm
+    redis: HeldConnection,
+    sessions: SessionFile,
+    *,
+    feed: str,
+    rhythm: Rhythm,
+    matters: Callable[[], bool],
 ) -> None:
-    """For ever, and again and again while the session in force is an ended one."""
+    """For ever, and again and again while the session in force is an ended one and orders can
+    change: brokers end sessions at night, and the morning's log-in makes the next.
+    """
     key, said = redis_keys.feed_ended(feed), ""
     while True:
         await asyncio.sleep(rhythm.session_file)
-        session = sessions.ended(after=rhythm.refused_once)
+        session = sessions.ended(after=rhythm.refused_twice) if matters() else None
         if session is None:
             said = ""
             continue

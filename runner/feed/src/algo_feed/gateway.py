@@ -103,19 +103,27 @@ class Gateway:
         )
         self._connections: Final = (control, told)
         self._telling_ended: Final = partial(
-            tell_ended, control, sessions, feed=assignment.feed, rhythm=rhythm
+            tell_ended,
+            control,
+            sessions,
+            feed=assignment.feed,
+            rhythm=rhythm,
+            matters=hours.orders_change,
         )
 
         def read_only(session: BrokerSession) -> Broker:
             return kind.broker(http, endpoints, session, None)
 
-        def desk(name: str, *, longest_pause: float = LONGEST_PAUSE) -> BrokerDesk[Broker]:
+        def desk(
+            name: str, *, longest_pause: float = LONGEST_PAUSE, ends_session: bool = False
+        ) -> BrokerDesk[Broker]:
             return BrokerDesk(
                 name,
                 read_only,
                 sessions=sessions,
                 rhythm=rhythm,
                 longest_pause=longest_pause,
+                ends_session=ends_session,
             )
 
         self._master: Final = MasterKeeper(
@@ -145,7 +153,7 @@ class Gateway:
         self._own_orders_socket: Final = own_socket
         self._book: Final = OrderBook(
             told,
-            desk("orders", longest_pause=BOOK_PAUSE_SECONDS),
+            desk("orders", longest_pause=BOOK_PAUSE_SECONDS, ends_session=True),
             account_id=assignment.account_id,
             figures=figures,
             rhythm=rhythm,

@@ -32,6 +32,10 @@ class Rhythm:
     """The same after a first refusal: of a reading, and of a socket while the account's readings
     prove the session."""
 
+    refused_twice: float = 30.0
+    """The same after a second; refused the third time, the session counts as ended. A broker's
+    log-in service that is down for a moment refuses everybody, and is no good to ask then."""
+
     first_retry: float = 0.5
     longest_retry: float = 30.0
     """Of a WebSocket, and of the instrument master."""

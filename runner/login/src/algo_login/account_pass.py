@@ -22,7 +22,7 @@ from algo_login.memory import Memory
 from algo_login.metrics import Metrics
 from algo_login.notes import Notes, notes_text
 from algo_login.opening import Opener, Unreadable, session_binding
-from algo_login.plan import SECOND, Plan, is_alive, is_fresh_callback, plan
+from algo_login.plan import SECOND, Plan, is_alive, is_asked_for, is_fresh_callback, plan
 from algo_login.settings import Settings
 from algo_login.times import now_us
 from algo_login.verdict import (
@@ -38,6 +38,10 @@ from algo_login.verdict import (
 log = structlog.get_logger(__name__)
 
 FOREVER: Final = float("inf")
+MAX_DOUBTS: Final = 2
+DOUBT_SECONDS: Final = 600.0
+"""A log-in that was good is refused while a broker's log-in service is down, too: it counts as
+refused, and is not tried again, the third time, so much later each time. Brokers lock accounts."""
 
 _CALLBACK_UNREADABLE: Final = (
     "spec.sealedCallback cannot be read: it was sealed for another account or key, or changed"
@@ -94,7 +98,8 @@ async def _serve(desk: Desk, case: Case) -> float:
     account, decided = case.account, _decide(desk, case)
     acts = decided.do != "nothing"
     trouble = desk.memory.trouble(account) if acts else None
-    too_soon = desk.memory.too_soon(account) if acts else 0.0
+    is_made = desk.memory.waiting(account, now_us=now_us()) is not None
+    too_soon = desk.memory.too_soon(account) if acts and not is_made else 0.0
     try:
         async with door(account) as way:
             if acts and trouble is None and not too_soon:
@@ -165,8 +170,13 @@ async def _refused(desk: Desk, case: Case, words: str) -> Account:
     log.warning("login_refused", **_about(account), error=words)
     if not case.headless:
         return await _note(desk, account, _used(account, f"{account.broker} refused: {words}"))
+    notes = account.notes
+    if account.login_id == notes.login and notes.doubts < MAX_DOUBTS:
+        await _note(desk, account, replace(notes, doubts=notes.doubts + 1))
+        said = f"it refused the log-in that it took before: {words}"
+        raise TryLater(said, after_seconds=DOUBT_SECONDS)
     desk.memory.refusals[account.uid] = (account.login_id, words)
-    return await _note(desk, account, account.notes.refused(account.login_id, words))
+    return await _note(desk, account, notes.refused(account.login_id, words))
 
 
 async def _operator_key(desk: Desk) -> PublicKey:
@@ -187,6 +197,7 @@ def _callback(desk: Desk, case: Case) -> dict[str, str]:
 async def _keep(desk: Desk, case: Case, session: BrokerSession, operator_key: PublicKey) -> Account:
     """Seals the session for the operator and puts it on the account."""
     account = case.account
+    is_asked = is_asked_for(account, now_us())
     binding = session_binding(account, case.namespace_uid)
     sealed = seal(session_json(session).encode(), operator_key, binding)
     notes = Notes(
@@ -195,6 +206,7 @@ async def _keep(desk: Desk, case: Case, session: BrokerSession, operator_key: Pu
         issued_us=session.issued_us,
         expires_us=session.expires_us,
         observed_ip=account.notes.observed_ip,
+        answered_us=account.requested_us if is_asked else account.notes.answered_us,
         used_callback=account.callback_id or account.notes.used_callback,
     )
     return await _note(desk, account, notes, spec={"sealedSession": sealed})

@@ -1,7 +1,8 @@
 """What the worker must not forget when it restarts: a note on the BrokerAccount, without secrets.
 
 It is written in the same patch as the session, so the two never disagree. A refused log-in is in
-it because brokers lock accounts whose PIN is wrong too often: no restart may try it again.
+it because brokers lock accounts whose PIN is wrong too often: no restart may try it again. One that
+made a session before is tried twice more, for a broker's log-in service that is down refuses too.
 """
 
 import json
@@ -24,11 +25,17 @@ class Notes:
 
     issued_us: int = 0
     expires_us: int = 0
+    answered_us: int = 0
+    """The newest request for another session that there was when it was made."""
+
     observed_ip: str = ""
     """The address the broker sees us come from through the egress proxy, as last learnt."""
 
     used_callback: str = ""
     """The newest browser log-in that was tried: each is tried once."""
+
+    doubts: int = 0
+    """How often in a row the broker has refused the log-in that it took before."""
 
     refused_login: str = ""
     """The log-in that the broker refused: not tried again."""
@@ -57,5 +64,8 @@ def read_notes(text: str) -> Notes:
     blank = Notes()
     is_sound = all(
         type(getattr(notes, name)) is type(getattr(blank, name)) for name in Notes.__slots__
-    ) and all(0 <= time_us < _LATEST_US for time_us in (notes.issued_us, notes.expires_us))
+    ) and all(
+        0 <= time_us < _LATEST_US
+        for time_us in (notes.issued_us, notes.expires_us, notes.answered_us)
+    )
     return notes if is_sound else blank

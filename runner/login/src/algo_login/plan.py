@@ -83,8 +83,12 @@ def is_alive(account: Account, *, now_us: int) -> bool:
 
 
 def is_asked_for(account: Account, now_us: int) -> bool:
-    """Whether somebody wants another session than the one that is there."""
-    return account.notes.issued_us < account.requested_us <= now_us + MINUTE
+    """Whether somebody wants another session than the one that is there. Which request that one
+    answered is in the note, for the clock of whoever asks may be ahead of ours.
+    """
+    notes, asked_us = account.notes, account.requested_us
+    is_new = asked_us > max(notes.answered_us, notes.issued_us - MINUTE)
+    return is_new and asked_us <= now_us + MINUTE
 
 
 def due(account: Account, *, headless: bool, now_us: int) -> int:
