@@ -288,7 +288,7 @@ async def test_ended_in_position__logged_in_again_and_sold_on_the_new_session(
             held = [order["status"] for order in await sim.orders("dhan")]
             assert held == ["FILLED", "TRIGGER_PENDING"], "the stop stays"
 
-            body = await world.until(ACCOUNTS, tenant, "mine", asked, 30)
+            body = await world.until(ACCOUNTS, tenant, "mine", asked, 90)
             assert from_timestamp(asked(body)) > first
             async with asyncio.timeout(20):
                 while min(feed.session_issued(), runner.session_issued()) <= first:  # noqa: ASYNC110 - files tell nobody

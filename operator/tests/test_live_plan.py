@@ -335,6 +335,16 @@ def test_live__share_that_another_has__waits(other):
     assert "m0" in sentence
 
 
+def test_live__day_begun_and_its_pod_gone__waits_for_the_rival_and_does_not_flap():
+    begun = dataclasses.replace(
+        settle(live()), runner=runner(execution="WAITING", position=0), wall_us=at("08:00:00")
+    )
+    waiting = settle(dataclasses.replace(begun, rivals=(rival(in_session=True, created_us=-1),)))
+
+    assert waiting.pod is None
+    assert "CreatePod" not in kinds(waiting)
+
+
 @pytest.mark.parametrize("other", [rival(), rival(due=True, created_us=5)])
 def test_live__rival_that_is_not_first__is_no_hindrance(other):
     assert "CreatePod" in kinds(live(rivals=(other,)))

@@ -89,7 +89,8 @@ def _own_feed_problem(account: Account) -> Problem | None:
 def _rival_problem(seen: Observed, day: Day) -> Problem | None:
     """One position at the broker is one strategy's: its orders could not be told apart."""
     spec = seen.wish.spec
-    if not seen.live or seen.at_risk or spec is None or not (day.due or seen.pod is not None):
+    is_near = day.due or seen.pod is not None or (seen.started_today and not seen.done_today)
+    if not seen.live or seen.at_risk or spec is None or not is_near:
         return None
     first = next((rival for rival in seen.rivals if _comes_first(rival, seen)), None)
     if first is None:
