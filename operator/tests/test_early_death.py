@@ -35,7 +35,7 @@ from algo_operator.kube.resources import (
     STRATEGIES,
 )
 from algo_operator.reconcile.login_plan import DISTANCE_US
-from live_accounts import SIMULATOR, a_session, log_in, make_key
+from live_accounts import a_session, log_in, make_key, simulated_tenant
 from operator_days import condition, reason
 from redis_server import free_port
 from sim_server import Simulator, simulator
@@ -63,10 +63,7 @@ def asked(body: dict) -> str:
 @pytest.fixture
 async def live(world, keys):
     """An operator, and a live strategy whose account is logged in."""
-    world.kubelet()
-    await world.start(session_keys=keys, broker_url_allowlist="algo-sim.algo-sim.svc:8101")
-    tenant = await world.tenant()
-    await world.account(tenant, "mine", **SIMULATOR)
+    tenant = await simulated_tenant(world, keys)
     await world.strategy(tenant, "m1", **LIVE)
     return tenant
 

@@ -23,7 +23,16 @@ from algo_operator.kube.resources import (
 )
 from algo_operator.specs.naming import account_owner, feed_labels
 from algo_operator.watch.objects import Name
-from live_accounts import SHARE, SIMULATOR, TOKEN, a_session, feed_tells, log_in, make_key
+from live_accounts import (
+    SHARE,
+    SIMULATOR,
+    TOKEN,
+    a_session,
+    feed_tells,
+    log_in,
+    make_key,
+    simulated_tenant,
+)
 from operator_days import DAY, condition, reason
 from redis.asyncio import Redis
 from redis.exceptions import AuthenticationError
@@ -41,11 +50,7 @@ def keys(tmp_path):
 @pytest.fixture
 async def live(world, keys):
     """An operator that can open sessions, a tenant, and its account at a simulator."""
-    world.kubelet()
-    await world.start(session_keys=keys, broker_url_allowlist="algo-sim.algo-sim.svc:8101")
-    tenant = await world.tenant()
-    await world.account(tenant, "mine", **SIMULATOR)
-    return tenant
+    return await simulated_tenant(world, keys)
 
 
 async def account(world, tenant: str) -> dict:

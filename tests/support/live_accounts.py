@@ -30,6 +30,15 @@ def make_key(folder: Path, name: str = "0001") -> Path:
     return folder
 
 
+async def simulated_tenant(world: Any, keys: Path) -> str:
+    """An operator that can open sessions, and a tenant with an account at a simulator."""
+    world.kubelet()
+    await world.start(session_keys=keys, broker_url_allowlist="algo-sim.algo-sim.svc:8101")
+    tenant: str = await world.tenant()
+    await world.account(tenant, "mine", **SIMULATOR)
+    return tenant
+
+
 def a_session(*, token: str = TOKEN, seconds: float = 3600, broker: str = "zerodha") -> str:
     """A session's JSON that lives so long from now, by the machine's clock."""
     now_us = time.time_ns() // 1000
