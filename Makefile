@@ -5,7 +5,7 @@ SHELL := /bin/bash
         up down clean images e2e demo status bench
 
 BIN := .venv/bin
-MEMBERS := crds operator runner/engine runner/brokers runner/redis runner/strategy runner/feed runner/login runner/sim
+MEMBERS := crds kube operator runner/service runner/engine runner/brokers runner/redis runner/strategy runner/feed runner/login runner/sim
 PYTEST := $(BIN)/pytest -q
 
 help: ## what each target does
@@ -90,4 +90,4 @@ status: ## addresses, pods and strategies of the local cluster
 	@cluster/status
 
 bench: setup ## the figures of docs/benchmarks.md, measured on this machine
-	@PYTHONPATH=cluster:tests/support $(BIN)/python -m tests.bench
+	@PYTHONPATH=cluster:tests $(BIN)/python -m tests.bench

@@ -9,4 +9,4 @@ import operator
 
 operator.__path__ = []  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
 
-pytest_plugins = ["redis_fixtures"]
+pytest_plugins = ["support.servers.redis_fixtures"]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from redis_server import RedisProcess, free_port
+from support.servers.redis_server import RedisProcess, free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 CHART = ROOT / "charts/algo-trading"

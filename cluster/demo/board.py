@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from algo_contract import redis_keys
+from algo_contract.calendar import clock_text
 from algo_contract.money import rupee_text
-from algo_contract.sessions import clock_text
 
 HEADING = f"{'time':9}{'strategy':15}{'price':>9} {'state':9}{'stop':>9}{'P&L':>11}  last action"
 

@@ -1,7 +1,7 @@
 """One address means the same to the operator and to the log-in worker."""
 
 import pytest
-from algo_contract.addresses import host_of, is_listed, port_of, proxy_problem
+from algo_contract.url_allowlist import host_of, is_listed, port_of, proxy_problem
 
 NOTHING: frozenset[str] = frozenset()
 

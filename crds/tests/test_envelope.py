@@ -14,7 +14,7 @@ from algo_contract.envelope.keys import (
     read_private,
     read_public,
 )
-from algo_contract.envelope.layout import (
+from algo_contract.envelope.format import (
     RECORD_LIMIT,
     TEXT_LIMIT,
     Binding,
@@ -24,7 +24,6 @@ from algo_contract.envelope.layout import (
 )
 from algo_contract.envelope.open import open_envelope, rewrap
 from algo_contract.envelope.seal import seal
-from algo_contract.envelope.wrapping import wrapping_key
 from algo_contract.v1alpha1 import BrokerAccountSpec
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -128,16 +127,19 @@ def test_open__longer_than_the_schema_allows__refused(monkeypatch):
         open_envelope(sealed, KEYS, HERE)
 
 
-def test_wrapping_key__each_public_key__goes_into_it():
-    own, other = KEYS.current.secret, keys_of(NEW).current.public.raw
+def test_open__wrapped_to_a_key_that_is_not_the_named_one__refused():
+    other = keys_of(NEW).current
+    sealed = base64.urlsafe_b64decode(seal(SECRET, other.public, HERE) + "==")
 
-    made = {
-        wrapping_key(own, other, ephemeral=ephemeral, recipient=recipient)
-        for ephemeral in (bytes(32), other)
-        for recipient in (bytes(32), other)
-    }
+    with pytest.raises(EnvelopeRefused):
+        open_envelope(text_of(RAW[:5] + sealed[5:]), KEYS, HERE)
 
-    assert len(made) == 4
+
+def test_open__a_data_key_moved_to_another_body__refused():
+    other = base64.urlsafe_b64decode(seal(SECRET, KEYS.current.public, HERE) + "==")
+
+    with pytest.raises(EnvelopeRefused):
+        open_envelope(text_of(RAW[:85] + other[85:]), KEYS, HERE)
 
 
 NAME = st.text(max_size=40)

@@ -8,11 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from algo_contract.envelope import records
+from algo_contract.envelope import payloads
 from algo_contract.envelope.keys import PrivateKeys, public_text, read_keys, read_private
-from algo_contract.envelope.layout import Binding, Purpose
+from algo_contract.envelope.format import Binding, Purpose
 from algo_contract.envelope.open import open_envelope
-from algo_contract.envelope.terminal import INPUT_LIMIT
+from algo_contract.envelope.cli import INPUT_LIMIT
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -50,7 +50,7 @@ def test_login__json_on_standard_input__sealed(tmp_path, key, broker, fields):
 
     assert done.returncode == 0, done.stderr
     record = open_envelope(done.stdout.decode().strip(), key, binding(broker, "login"))
-    assert records.read_login(broker, record) == fields
+    assert payloads.read_login(broker, record) == fields
     for value in fields.values():
         assert value.encode() not in done.stdout + done.stderr
 
@@ -60,7 +60,7 @@ def test_login__patch__is_what_kubectl_takes(tmp_path, key):
 
     sealed = json.loads(done.stdout)["spec"]["sealedLogin"]
     record = open_envelope(sealed, key, binding("dhan", "login"))
-    assert records.read_login("dhan", record) == DHAN
+    assert payloads.read_login("dhan", record) == DHAN
 
 
 def test_login__at_a_terminal__asks_without_echo(tmp_path, key):
@@ -83,7 +83,7 @@ def test_login__at_a_terminal__asks_without_echo(tmp_path, key):
     for value in DHAN.values():
         assert value.encode() not in shown
     record = open_envelope(shown.decode().split()[-1], key, binding("dhan", "login"))
-    assert records.read_login("dhan", record) == DHAN
+    assert payloads.read_login("dhan", record) == DHAN
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_callback__address_or_code__sealed_for_the_log_in_worker(tmp_path, key, 
     assert done.returncode == 0, done.stderr
     sealed = json.loads(done.stdout)["spec"]["sealedCallback"]
     record = open_envelope(sealed, key, binding("zerodha", "callback"))
-    assert records.read_callback("zerodha", record) == {"request_token": "abc123XYZ"}
+    assert payloads.read_callback("zerodha", record) == {"request_token": "abc123XYZ"}
 
 
 @pytest.mark.parametrize(
@@ -166,8 +166,8 @@ def test_keygen__bad_or_taken_name__refused(tmp_path, name):
 @given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
 def test_records__anything__is_read_or_refused_in_words(record):
     for broker in ("dhan", "zerodha", "fyers"):
-        for read in (records.read_login, records.read_callback):
-            with pytest.raises(records.UnusableRecord):
+        for read in (payloads.read_login, payloads.read_callback):
+            with pytest.raises(payloads.UnusableRecord):
                 read(broker, record)
 
 
@@ -175,7 +175,7 @@ def test_records__anything__is_read_or_refused_in_words(record):
 @given(st.text(max_size=200))
 def test_callback__anything_pasted__is_a_token_or_refused_in_words(returned):
     try:
-        record = records.callback_record("zerodha", returned)
-    except records.UnusableRecord:
+        record = payloads.callback_record("zerodha", returned)
+    except payloads.UnusableRecord:
         return
-    assert list(records.read_callback("zerodha", record)) == ["request_token"]
+    assert list(payloads.read_callback("zerodha", record)) == ["request_token"]

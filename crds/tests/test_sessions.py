@@ -3,8 +3,8 @@
 import datetime as dt
 
 import pytest
-from algo_contract import sessions
-from algo_contract.sessions import clock_text, session, tick_bands, tick_size
+from algo_contract import calendar
+from algo_contract.calendar import clock_text, session, tick_bands, tick_size
 
 D = dt.date
 HOLIDAYS_2026 = [
@@ -60,7 +60,7 @@ def test_last_exit__real_broker__is_before_its_square_off(
     found = session(day, broker=broker, has_closing_auction=auction)
 
     assert clock_text(found.last_exit_us) == last_exit
-    assert clock_text(sessions.square_off_us(day, broker=broker)) == "15:20:00"
+    assert clock_text(calendar.square_off_us(day, broker=broker)) == "15:20:00"
 
 
 @pytest.mark.parametrize(
@@ -78,15 +78,15 @@ def test_before_the_exchange_began__there_is_no_session() -> None:
 
 @pytest.mark.parametrize("month_day", HOLIDAYS_2026)
 def test_a_holiday_of_2026(month_day: str) -> None:
-    assert not sessions.is_trading_day(D.fromisoformat(f"2026-{month_day}"))
+    assert not calendar.is_trading_day(D.fromisoformat(f"2026-{month_day}"))
 
 
 def test_2026__has_no_other_weekday_holiday() -> None:
     days = [D(2026, 1, 1) + dt.timedelta(days=n) for n in range(365)]
-    closed = {f"{d:%m-%d}" for d in days if d.weekday() < 5 and not sessions.is_trading_day(d)}
+    closed = {f"{d:%m-%d}" for d in days if d.weekday() < 5 and not calendar.is_trading_day(d)}
 
     assert closed == set(HOLIDAYS_2026)
-    assert sum(map(sessions.is_trading_day, days)) == 261 - len(HOLIDAYS_2026) + 1
+    assert sum(map(calendar.is_trading_day, days)) == 261 - len(HOLIDAYS_2026) + 1
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_2026__has_no_other_weekday_holiday() -> None:
 )
 def test_a_full_session_at_a_weekend(day: D) -> None:
     assert day.weekday() >= 5
-    assert sessions.is_trading_day(day)
+    assert calendar.is_trading_day(day)
 
 
 @pytest.mark.parametrize(
@@ -109,22 +109,22 @@ def test_a_full_session_at_a_weekend(day: D) -> None:
     ],
 )
 def test_no_full_session(day: D) -> None:
-    assert not sessions.is_trading_day(day)
+    assert not calendar.is_trading_day(day)
 
 
 def test_days_that_trade_and_do_not_settle__trade() -> None:
     for day in (D(2026, 2, 19), D(2026, 3, 19), D(2026, 4, 1), D(2026, 8, 26)):
-        assert sessions.is_trading_day(day)
+        assert calendar.is_trading_day(day)
 
 
 def test_the_next_trading_day__steps_over_a_holiday_and_a_weekend() -> None:
-    assert sessions.next_trading_day(D(2026, 11, 20)) == D(2026, 11, 23)
-    assert sessions.next_trading_day(D(2026, 11, 23)) == D(2026, 11, 25)
-    assert sessions.next_trading_day(D(2026, 1, 30)) == D(2026, 2, 1)
+    assert calendar.next_trading_day(D(2026, 11, 20)) == D(2026, 11, 23)
+    assert calendar.next_trading_day(D(2026, 11, 23)) == D(2026, 11, 25)
+    assert calendar.next_trading_day(D(2026, 1, 30)) == D(2026, 2, 1)
 
 
 def test_the_calendar_says_how_far_it_reaches() -> None:
-    assert sessions.published_until() == D(2026, 12, 31)
+    assert calendar.published_until() == D(2026, 12, 31)
 
 
 @pytest.mark.parametrize(
@@ -149,10 +149,10 @@ def test_the_price_step(day: D, price: int, tick: int) -> None:
 
 
 def test_who_closes_by_auction() -> None:
-    assert sessions.has_closing_auction("NSE", "RELIANCE")
-    assert sessions.has_closing_auction("BSE", "RELIANCE")
-    assert not sessions.has_closing_auction("NSE", "NOSUCHSHARE")
-    assert not sessions.has_closing_auction("MCX", "RELIANCE")
+    assert calendar.has_closing_auction("NSE", "RELIANCE")
+    assert calendar.has_closing_auction("BSE", "RELIANCE")
+    assert not calendar.has_closing_auction("NSE", "NOSUCHSHARE")
+    assert not calendar.has_closing_auction("MCX", "RELIANCE")
 
 
 def test_exchange_time_has_no_surprises() -> None:
@@ -160,16 +160,16 @@ def test_exchange_time_has_no_surprises() -> None:
 
     assert midnight == 1_795_372_200 * 1_000_000
     assert clock_text(midnight) == "00:00:00"
-    assert sessions.seconds_of_day("15:18") == sessions.seconds_of_day("15:18:00") == 55_080
+    assert calendar.seconds_of_day("15:18") == calendar.seconds_of_day("15:18:00") == 55_080
 
 
 def test_the_closing_auction__is_dated() -> None:
-    assert sessions.closing_auction_us(D(2019, 7, 9)) is None
-    start = sessions.closing_auction_us(D(2026, 11, 23))
+    assert calendar.closing_auction_us(D(2019, 7, 9)) is None
+    start = calendar.closing_auction_us(D(2026, 11, 23))
     assert start is not None
-    assert sessions.clock_text(start) == "15:15:00"
+    assert calendar.clock_text(start) == "15:15:00"
 
 
 def test_the_square_off_of_a_broker_without_a_row__is_papers() -> None:
-    time_us = sessions.square_off_us(D(2019, 7, 9), broker="nobody")
-    assert sessions.clock_text(time_us) == "15:20:00"
+    time_us = calendar.square_off_us(D(2019, 7, 9), broker="nobody")
+    assert calendar.clock_text(time_us) == "15:20:00"

@@ -18,31 +18,23 @@ from typing import IO
 import aiohttp
 import pytest
 import yaml
+from algo_kube import metrics as kube_metrics
 from algo_contract import redis_keys
-from algo_contract.assignment import RunnerState, state_hash
+from algo_contract.messages.runner_state import RunnerState, state_hash
 from algo_contract.ids import strategy_id
-from algo_contract.sessions import IST, microseconds
-from algo_operator import metrics
-from algo_operator.clock import SystemClock
+from algo_contract.calendar import IST, microseconds
+from algo_service.clock import SystemClock
 from algo_operator.context import Context
-from algo_operator.errors import AlreadyExists, NotFound
-from algo_operator.kube.access import Access, load_access
-from algo_operator.kube.client import Kube
-from algo_operator.kube.resources import (
-    ACCOUNTS,
-    EVENTS,
-    NAMESPACES,
-    PODS,
-    SECRETS,
-    STRATEGIES,
-    Resource,
-)
-from algo_operator.leadership import Leadership
-from algo_operator.redis_acl import RedisUsers
-from algo_operator.redis_links import connect
+from algo_kube.errors import AlreadyExists, NotFound
+from algo_kube.config import Access, load_access
+from algo_kube.client import Kube
+from algo_kube.resources import ACCOUNTS, EVENTS, NAMESPACES, PODS, SECRETS, STRATEGIES, Resource
+from algo_kube.lease import Leadership
+from algo_operator.redis.users import RedisUsers
+from algo_operator.redis.clients import connect
 from algo_operator.settings import Settings
 from algo_operator.wiring import Operator
-from operator_days import DAY
+from support.factories.strategy_days import DAY
 from redis.asyncio import Redis
 
 ROOT = Path(__file__).parents[2]
@@ -212,7 +204,7 @@ def access(api_server: ApiServer) -> Access:
 
 @pytest.fixture
 async def kube(access: Access) -> AsyncIterator[Kube]:
-    client = Kube(access)
+    client = Kube(access, manager="algo-operator")
     yield client
     await client.close()
 
@@ -301,7 +293,7 @@ def count_writes() -> int:
     return round(
         sum(
             sample.value
-            for family in metrics.API_REQUESTS.collect()
+            for family in kube_metrics.API_REQUESTS.collect()
             for sample in family.samples
             if sample.name.endswith("_total")
             and sample.labels["verb"] in {"create", "update", "patch", "delete"}
@@ -537,6 +529,8 @@ async def world(access: Access, kube: Kube, redis_server: RedisServer) -> AsyncI
 
 class Recorder:
     """Stands in for the API server: notes the Events."""
+
+    manager = "algo-operator"
 
     def __init__(self) -> None:
         self.bodies = []

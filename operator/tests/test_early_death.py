@@ -16,29 +16,23 @@ from typing import Any
 
 import pytest
 from algo_contract import names, redis_keys
-from algo_contract.broker_session import SESSION_FILE, read_session
-from algo_contract.envelope import records
+from algo_contract.messages.broker_session import SESSION_FILE, read_session
+from algo_contract.envelope import payloads
 from algo_contract.envelope.keys import read_keys
-from algo_contract.envelope.layout import Binding
+from algo_contract.envelope.format import Binding
 from algo_contract.envelope.seal import seal
 from algo_contract.ids import account_id, strategy_id
+from algo_login import metrics as login_metrics
 from algo_login import plan as login_plan
 from algo_login.settings import Settings as LoginSettings
 from algo_login.worker import Worker
-from algo_operator.clock import from_timestamp, timestamp
-from algo_operator.kube.resources import (
-    ACCOUNTS,
-    CONFIG_MAPS,
-    NAMESPACES,
-    PODS,
-    SECRETS,
-    STRATEGIES,
-)
-from algo_operator.reconcile.login_plan import DISTANCE_US
-from live_accounts import a_session, log_in, make_key, simulated_tenant
-from operator_days import condition, reason
-from redis_server import free_port
-from sim_server import Simulator, simulator
+from algo_kube.times import from_timestamp, timestamp
+from algo_kube.resources import ACCOUNTS, CONFIG_MAPS, NAMESPACES, PODS, SECRETS, STRATEGIES
+from algo_operator.reconcile.account.login_request import DISTANCE_US
+from support.factories.live_accounts import a_session, log_in, make_key, simulated_tenant
+from support.factories.strategy_days import condition, reason
+from support.servers.redis_server import free_port
+from support.servers.sim_server import Simulator, simulator
 
 pytestmark = pytest.mark.api_server
 
@@ -209,20 +203,17 @@ class Process:
 
 
 @asynccontextmanager
-async def log_in_worker(world, folder: Path, certificates: Path) -> AsyncIterator[Worker]:
+async def log_in_worker(world, folder: Path) -> AsyncIterator[Worker]:
     """The real one; it asks for no minute between two sessions here."""
-    (folder / "token").write_text("test-token")
     worker = Worker(
         LoginSettings(
-            api_server=world.access.server,
-            api_ca_file=certificates / "apiserver.crt",
-            api_token_file=folder / "token",
             keys=make_key(folder / "login"),
             http_port=0,
             broker_url_allowlist=frozenset({"127.0.0.1"}),
-        )
+        ),
+        world.access,
     )
-    worker.desk.memory.spacing_seconds = 0.0
+    worker.context.retries.spacing_seconds = 0.0
     task = asyncio.create_task(worker.run())
     try:
         yield worker
@@ -246,14 +237,15 @@ async def sealed_account(world, tenant: str, folder: Path, sim: Simulator) -> No
         clock="Feed",
         baseUrl=sim.base_url("dhan"),
         feedUrl=sim.feed_url("dhan"),
-        sealedLogin=seal(records.login_record("dhan", DHAN), key, binding),
+        sealedLogin=seal(payloads.login_record("dhan", DHAN), key, binding),
     )
 
 
 async def test_ended_in_position__logged_in_again_and_sold_on_the_new_session(
-    world, keys, tmp_path, api_server, monkeypatch
+    world, keys, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(login_plan, "SPACING_US", 0)
+    logins_before = login_metrics.LOGINS._value.get()
     empty = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "algo-seal-keys"}}
     await world.kube.create(CONFIG_MAPS, "algo-system", empty)
     world.kubelet()
@@ -263,7 +255,7 @@ async def test_ended_in_position__logged_in_again_and_sold_on_the_new_session(
     runner = Process(world, tenant, "m1-runner", tmp_path / "runner")
     async with (
         simulator(brokers=("dhan",)) as sim,
-        log_in_worker(world, tmp_path, api_server.folder / "certs") as worker,
+        log_in_worker(world, tmp_path),
     ):
         try:
             await sealed_account(world, tenant, tmp_path, sim)
@@ -298,7 +290,7 @@ async def test_ended_in_position__logged_in_again_and_sold_on_the_new_session(
             orders = await sim.orders("dhan")
             assert [(o["side"], o["filled"]) for o in orders] == [("BUY", 10), ("SELL", 10)]
             assert asked(await world.get(ACCOUNTS, tenant, "mine")) == asked(body)
-            assert worker.desk.metrics.logins == 2
+            assert login_metrics.LOGINS._value.get() - logins_before == 2
         finally:
             feed.stop()
             runner.stop()

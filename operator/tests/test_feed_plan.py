@@ -3,23 +3,33 @@
 import dataclasses
 
 import pytest
-from algo_operator.account_conditions import account_verdicts, feed_status, phase
-from algo_operator.model import feeds as act
-from algo_operator.model.facts import NO_SESSION, SessionFacts, Trouble
-from algo_operator.model.feeds import FeedSecret, FeedSeen
+from algo_operator.status.account import account_conditions, feed_status, phase
+from algo_operator.model import feed as act
+from algo_operator.model.observed import NO_SESSION, SessionState, PodFailure
+from algo_operator.model.feed import FeedSecret, ObservedFeed
 from algo_operator.model.schedule import day_of, feed_from
-from algo_operator.reconcile.feed_plan import plan_feed
-from algo_operator.specs.feed import feed_assignment, feed_mark, settings_mark
+from algo_operator.reconcile.feed.plan import plan_feed
+from algo_operator.specs.feed import feed_assignment, feed_hash, feed_settings_hash
 from hypothesis import given
 from hypothesis import strategies as st
-from operator_facts import SETTINGS, at, live, live_account, open_session, pod, seen, spec, wish
+from support.factories.observed_factories import (
+    SETTINGS,
+    at,
+    live,
+    live_account,
+    open_session,
+    pod,
+    seen,
+    spec,
+    wish,
+)
 
 NOON = at("12:00:00")
 ACCOUNT = live_account()
 
 
 def a_pod(**fields):
-    mark = feed_mark(feed_assignment(ACCOUNT), "s1")
+    mark = feed_hash(feed_assignment(ACCOUNT), "s1")
     return pod(**{"name": "mine-feed", "mark": mark} | fields)
 
 
@@ -33,7 +43,7 @@ def a_secret(**fields) -> FeedSecret:
     return FeedSecret(**values | fields)
 
 
-def feed(**fields) -> FeedSeen:
+def feed(**fields) -> ObservedFeed:
     values = {
         "account": ACCOUNT,
         "deleting": False,
@@ -43,18 +53,18 @@ def feed(**fields) -> FeedSeen:
         "sure": True,
         "in_position": False,
         "pod": None,
-        "settings_mark": settings_mark(feed_assignment(ACCOUNT), SETTINGS),
+        "settings_mark": feed_settings_hash(feed_assignment(ACCOUNT), SETTINGS),
         "secret": None,
         "acl_current": True,
     }
-    return FeedSeen(**values | fields)
+    return ObservedFeed(**values | fields)
 
 
-def running(**fields) -> FeedSeen:
+def running(**fields) -> ObservedFeed:
     return feed(**{"pod": a_pod(), "secret": a_secret()} | fields)
 
 
-def kinds(observed: FeedSeen) -> list[str]:
+def kinds(observed: ObservedFeed) -> list[str]:
     return [type(action).__name__ for action in plan_feed(observed, SETTINGS).actions]
 
 
@@ -68,7 +78,7 @@ def test_feed__needed_and_logged_in__is_started():
         {"needed_us": None},
         {"needed_us": NOON + 1},
         {"session": NO_SESSION},
-        {"session": SessionFacts(state="unreadable")},
+        {"session": SessionState(state="unreadable")},
         {"session": open_session(until=NOON)},
         {"account": live_account(problem="no")},
         {"account": live_account(broker="paper")},
@@ -110,7 +120,7 @@ def test_feed__no_longer_needed__goes_with_its_user_and_secret():
 
 @pytest.mark.parametrize("fields", [{"image": "runner:0"}, {}])
 def test_feed__new_image_or_settings__replace_it_only_out_of_position(fields):
-    mark = "older" if not fields else settings_mark(feed_assignment(ACCOUNT), SETTINGS)
+    mark = "older" if not fields else feed_settings_hash(feed_assignment(ACCOUNT), SETTINGS)
     changed = running(pod=a_pod(**fields), settings_mark=mark)
 
     assert kinds(changed) == ["DeleteFeed"]
@@ -128,7 +138,7 @@ def test_feed__redis_ticks_moved__takes_a_new_pod_out_of_position():
 
 
 @pytest.mark.parametrize(
-    "session", [NO_SESSION, SessionFacts(state="unreadable"), open_session(until=NOON)]
+    "session", [NO_SESSION, SessionState(state="unreadable"), open_session(until=NOON)]
 )
 def test_feed__pod_gone_in_position__starts_again_with_the_session_in_its_secret(session):
     evicted = feed(session=session, in_position=True, secret=a_secret())
@@ -155,7 +165,7 @@ def test_feed__password_unreadable_and_the_account_is_wrong__keeps_its_user():
 def test_feed__new_session__reaches_it():
     renewed = running(session=open_session(mark="s2"))
 
-    assert kinds(renewed) == ["WriteFeedSecret", "MarkFeed"]
+    assert kinds(renewed) == ["WriteFeedSecret", "AnnotateFeed"]
 
 
 def test_feed__lost_user__is_granted_again():
@@ -201,7 +211,7 @@ def test_feed__left_by_an_account_that_is_gone__makes_room():
         session=st.sampled_from(
             [
                 NO_SESSION,
-                SessionFacts(state="unreadable"),
+                SessionState(state="unreadable"),
                 open_session(),
                 open_session(until=NOON),
             ]
@@ -257,8 +267,8 @@ def test_feed_from__paper_without_an_account__follows_the_shared_one():
     assert needed_from(seen(wall_us=at("08:00:00"))) == at("09:12:00")
 
 
-def verdicts(observed: FeedSeen, heartbeat_us: int | None = NOON):
-    return account_verdicts(observed, heartbeat_us=heartbeat_us, deleting=False)
+def verdicts(observed: ObservedFeed, heartbeat_us: int | None = NOON):
+    return account_conditions(observed, heartbeat_us=heartbeat_us, deleting=False)
 
 
 @pytest.mark.parametrize(
@@ -274,7 +284,7 @@ def verdicts(observed: FeedSeen, heartbeat_us: int | None = NOON):
         (running(pod=a_pod(ours=False)), NOON, ("False", "FeedNameTaken")),
         (feed(secret=FeedSecret(foreign=True)), NOON, ("False", "FeedNameTaken")),
         (
-            running(pod=a_pod(trouble=Trouble(reason="ImageMissing", message="no image"))),
+            running(pod=a_pod(trouble=PodFailure(reason="ImageMissing", message="no image"))),
             NOON,
             ("False", "ImageMissing"),
         ),

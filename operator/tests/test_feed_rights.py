@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 from algo_contract import redis_keys
-from algo_operator.specs.acl import feed_rules
-from feed_gateway import ACCOUNT, YESBANK, feed_gateway
-from redis_server import RedisProcess, running_redis
-from sim_server import simulator
+from algo_operator.specs.redis_rules import feed_rules
+from support.servers.feed_gateway import ACCOUNT, YESBANK, feed_gateway
+from support.servers.redis_server import RedisProcess, running_redis
+from support.servers.sim_server import simulator
 
 
 @pytest.fixture

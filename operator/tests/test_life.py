@@ -6,12 +6,13 @@ import json
 
 import pytest
 from algo_contract import redis_keys
-from algo_contract.assignment import read_assignment, read_redis
+from algo_contract.messages.assignment import read_assignment
+from algo_contract.messages.redis_server import read_redis
 from algo_contract.ids import account_id, strategy_id
 from algo_operator.context import strategy_key
-from algo_operator.kube.resources import ACCOUNTS, PODS, SECRETS, STRATEGIES
-from algo_operator.watch.objects import name_of
-from operator_days import DAY, condition, holding, reason, running
+from algo_kube.resources import ACCOUNTS, PODS, SECRETS, STRATEGIES
+from algo_kube.cache import name_of
+from support.factories.strategy_days import DAY, condition, holding, reason, running
 
 pytestmark = pytest.mark.api_server
 

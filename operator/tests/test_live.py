@@ -7,23 +7,18 @@ import json
 import pytest
 import yaml
 from algo_contract import redis_keys
-from algo_contract.assignment import read_assignment, read_redis
-from algo_contract.broker_session import read_session
+from algo_contract.messages.assignment import read_assignment
+from algo_contract.messages.redis_server import read_redis
+from algo_contract.messages.broker_session import read_session
 from algo_contract.envelope.keys import public_text, read_keys
-from algo_contract.feed_assignment import FeedAssignment, read_feed
+from algo_contract.messages.feed_assignment import FeedAssignment, read_feed
 from algo_contract.ids import account_id
-from algo_operator import metrics, seal_key
-from algo_operator.kube.resources import (
-    ACCOUNTS,
-    CONFIG_MAPS,
-    NETWORK_POLICIES,
-    PODS,
-    SECRETS,
-    STRATEGIES,
-)
-from algo_operator.specs.naming import account_owner, feed_labels
-from algo_operator.watch.objects import Name
-from live_accounts import (
+from algo_operator import metrics
+from algo_operator.envelopes import public_key
+from algo_kube.resources import ACCOUNTS, CONFIG_MAPS, NETWORK_POLICIES, PODS, SECRETS, STRATEGIES
+from algo_operator.model.naming import account_owner, feed_labels
+from algo_kube.cache import ObjectName
+from support.factories.live_accounts import (
     SHARE,
     SIMULATOR,
     TOKEN,
@@ -33,7 +28,7 @@ from live_accounts import (
     make_key,
     simulated_tenant,
 )
-from operator_days import DAY, condition, reason
+from support.factories.strategy_days import DAY, condition, reason
 from redis.asyncio import Redis
 from redis.exceptions import AuthenticationError
 
@@ -404,7 +399,7 @@ async def test_live__a_second_pass_writes_nothing(world, keys, live, writes):
 
 
 def context_key(kind: str, namespace: str, name: str):
-    from algo_operator.work_queue import Key
+    from algo_kube.work_queue import Key
 
     return Key(kind, namespace, name)
 
@@ -447,8 +442,8 @@ async def test_seal_key__start__is_published(world, keys):
     await world.kube.delete(CONFIG_MAPS, "algo-system", "algo-seal-keys")
 
 
-async def test_seal_key__overwritten__is_put_back_and_counted(world, keys, monkeypatch, capsys):
-    monkeypatch.setattr(seal_key, "_LOOK_SECONDS", 0.05)
+async def test_seal_key__overwritten__is_put_back_and_counted(world, keys, monkeypatch, caplog):
+    monkeypatch.setattr(public_key, "_LOOK_SECONDS", 0.05)
     ours = public_text(read_keys(keys).current.public)
     body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "algo-seal-keys"}}
     await world.kube.create(CONFIG_MAPS, "algo-system", body)
@@ -464,7 +459,7 @@ async def test_seal_key__overwritten__is_put_back_and_counted(world, keys, monke
 
     await world.until(CONFIG_MAPS, "algo-system", "algo-seal-keys", is_ours)
     assert metrics.FOREIGN_SEAL_KEYS._value.get() == before + 1
-    assert "foreign_session_key_replaced" in capsys.readouterr().out
+    assert "foreign_session_key_replaced" in caplog.messages
     await world.kube.delete(CONFIG_MAPS, "algo-system", "algo-seal-keys")
 
 
@@ -520,7 +515,7 @@ async def seen(world, namespace: str, *pods: str) -> None:
     """Wait until the operator knows the pods and has done what it does."""
     known = world.operator.context.pods
     async with asyncio.timeout(15):
-        while any(known.get(Name(namespace, pod)) is None for pod in pods):  # noqa: ASYNC110 - the cache tells nobody
+        while any(known.get(ObjectName(namespace, pod)) is None for pod in pods):  # noqa: ASYNC110 - the cache tells nobody
             await asyncio.sleep(0.02)
     await world.idle()
 

@@ -3,12 +3,12 @@
 import dataclasses
 
 import pytest
-from algo_contract.assignment import Live
+from algo_contract.messages.assignment import Live
 from algo_contract.trading_day import TickBand
 from algo_operator.model import actions as act
-from algo_operator.model.facts import NO_SESSION, FeedFacts, Rival, SessionFacts
-from algo_operator.reconcile.plan import plan
-from operator_facts import (
+from algo_operator.model.observed import NO_SESSION, FeedState, ConflictingStrategy, SessionState
+from algo_operator.reconcile.strategy.plan import plan
+from support.factories.observed_factories import (
     SETTINGS,
     SHARE,
     at,
@@ -101,17 +101,17 @@ def test_live__a_new_session__reaches_a_running_pod():
 
     written = next(step for step in steps if isinstance(step, act.WriteSecret))
     assert written.session == "s2"
-    assert any(isinstance(step, act.MarkPod) for step in steps)
+    assert any(isinstance(step, act.AnnotatePod) for step in steps)
     reload = next(step for step in steps if isinstance(step, act.SendCommand))
     assert reload.kind == "reload"
-    assert not {"WriteSecret", "MarkPod"} & set(kinds(settle(renewed)))
+    assert not {"WriteSecret", "AnnotatePod"} & set(kinds(settle(renewed)))
 
 
 @pytest.mark.parametrize(
     ("session", "expected"),
     [
         (NO_SESSION, "SessionMissing"),
-        (SessionFacts(state="unreadable"), "SessionUnreadable"),
+        (SessionState(state="unreadable"), "SessionUnreadable"),
         (open_session(until=at("09:16:00")), "SessionExpired"),
     ],
 )
@@ -139,7 +139,7 @@ def test_live__session_ends_within_the_day__entry_is_refused():
 
 def test_live__recorded_day__asks_only_whether_the_session_lives_now():
     account = live_account(clock="Feed", base_url="http://sim:1")
-    recorded = FeedFacts(clock_us=at("09:00:00", "2019-07-09"), broker="zerodha", instrument=SHARE)
+    recorded = FeedState(clock_us=at("09:00:00", "2019-07-09"), broker="zerodha", instrument=SHARE)
     observed = live(account=account, feed=recorded, session=open_session(until=at("09:18:00")))
 
     assert assignment(observed).live.no_entry == ""
@@ -174,7 +174,7 @@ def test_live__address_not_known_to_differ__may_enter(registered, observed, expe
 
 def test_live__in_position__keeps_its_session_when_the_new_one_cannot_be_read():
     held = dataclasses.replace(settle(live()), runner=runner(), wall_us=at("11:00:00"))
-    lost = dataclasses.replace(held, session=SessionFacts(state="unreadable"))
+    lost = dataclasses.replace(held, session=SessionState(state="unreadable"))
 
     after = settle(lost)
 
@@ -208,12 +208,12 @@ def test_live__in_position_and_the_account_is_gone__nothing_is_changed():
 
     left = kinds(dataclasses.replace(held, account=None, account_missing=True))
 
-    assert not {"WriteSecret", "DeletePod", "MarkPod", "GrantRedis"} & set(left)
+    assert not {"WriteSecret", "DeletePod", "AnnotatePod", "GrantRedis"} & set(left)
 
 
 def test_live__in_position_and_the_feed_forgets__goes_on_by_the_last_facts():
     held = dataclasses.replace(settle(live()), runner=runner(), wall_us=at("11:00:00"))
-    forgotten = dataclasses.replace(held, feed=FeedFacts(broker="zerodha"))
+    forgotten = dataclasses.replace(held, feed=FeedState(broker="zerodha"))
 
     after = settle(forgotten)
 
@@ -224,7 +224,7 @@ def test_live__in_position_and_the_feed_forgets__goes_on_by_the_last_facts():
 def test_live__waiting_to_buy_and_the_feed_forgets__the_runner_stays():
     waiting = runner(execution="WAITING", position=0, protection="none")
     begun = dataclasses.replace(settle(live()), runner=waiting, wall_us=at("09:18:00"))
-    forgotten = dataclasses.replace(begun, feed=FeedFacts(broker="zerodha"))
+    forgotten = dataclasses.replace(begun, feed=FeedState(broker="zerodha"))
 
     assert ready(forgotten)[0] == "WaitingForFeed"
     assert "DeletePod" not in kinds(forgotten)
@@ -233,10 +233,10 @@ def test_live__waiting_to_buy_and_the_feed_forgets__the_runner_stays():
 @pytest.mark.parametrize(
     ("feed", "expected"),
     [
-        (FeedFacts(broker="zerodha"), "WaitingForFeed"),
-        (FeedFacts(broker="zerodha", knows_symbol=False), "InstrumentUnknown"),
+        (FeedState(broker="zerodha"), "WaitingForFeed"),
+        (FeedState(broker="zerodha", knows_symbol=False), "InstrumentUnknown"),
         (
-            FeedFacts(broker="zerodha", instrument=dataclasses.replace(SHARE, freeze_quantity=9)),
+            FeedState(broker="zerodha", instrument=dataclasses.replace(SHARE, freeze_quantity=9)),
             "QuantityAboveFreeze",
         ),
     ],
@@ -288,7 +288,7 @@ def test_live__session_dead_in_position__says_what_still_guards(protection, expe
 
     assert reason == expected
     assert "Log in again" in sentence
-    told = [step.reason for step in plan(held, SETTINGS).actions if isinstance(step, act.Tell)]
+    told = [step.reason for step in plan(held, SETTINGS).actions if isinstance(step, act.EmitEvent)]
     assert "SessionExpired" in told
 
 
@@ -306,7 +306,7 @@ def test_live__quantity_raised_above_freeze_before_the_entry__the_runner_goes():
     assert "DeletePod" not in kinds(held)
 
 
-def rival(**fields) -> Rival:
+def rival(**fields) -> ConflictingStrategy:
     values = {
         "name": "m0",
         "uid": "u0",
@@ -315,7 +315,7 @@ def rival(**fields) -> Rival:
         "in_session": False,
         "due": False,
     }
-    return Rival(**values | fields)
+    return ConflictingStrategy(**values | fields)
 
 
 @pytest.mark.parametrize(

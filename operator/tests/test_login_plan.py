@@ -3,25 +3,30 @@
 from typing import Any
 
 import pytest
-from algo_operator.account_conditions import account_verdicts, phase
-from algo_operator.model.facts import NO_SESSION, SessionFacts
-from algo_operator.model.feeds import FeedSeen
-from algo_operator.reconcile.login_plan import SKEW_US, DISTANCE_US, asked_us, request_due_us
+from algo_operator.status.account import account_conditions, phase
+from algo_operator.model.observed import NO_SESSION, SessionState
+from algo_operator.model.feed import ObservedFeed
+from algo_operator.reconcile.account.login_request import (
+    SKEW_US,
+    DISTANCE_US,
+    asked_us,
+    request_due_us,
+)
 from hypothesis import given
 from hypothesis import strategies as st
-from operator_facts import at, live_account
+from support.factories.observed_factories import at, live_account
 
 NOON = at("12:00:00")
 MORNING = at("07:45:00")
 SECOND = 1_000_000
 
 
-def session(**fields: Any) -> SessionFacts:
+def session(**fields: Any) -> SessionState:
     values = {"state": "open", "issued_us": MORNING, "expires_us": at("20:00:00"), "mark": "s1"}
-    return SessionFacts(**values | fields)
+    return SessionState(**values | fields)
 
 
-def ended(**fields: Any) -> FeedSeen:
+def ended(**fields: Any) -> ObservedFeed:
     values = {
         "account": live_account(),
         "deleting": False,
@@ -36,10 +41,10 @@ def ended(**fields: Any) -> FeedSeen:
         "secret": None,
         "acl_current": True,
     }
-    return FeedSeen(**values | fields)
+    return ObservedFeed(**values | fields)
 
 
-def is_due(seen: FeedSeen) -> bool:
+def is_due(seen: ObservedFeed) -> bool:
     due_us = request_due_us(seen)
     return due_us is not None and due_us <= seen.wall_us
 
@@ -137,7 +142,7 @@ def test_asked__whatever_the_annotation_holds__a_time_or_none(text, expected):
     ],
 )
 def test_credentials__of_an_account__say_what_the_broker_did(seen, reason):
-    verdicts = account_verdicts(seen, heartbeat_us=None, deleting=False)
+    verdicts = account_conditions(seen, heartbeat_us=None, deleting=False)
 
     assert verdicts["CredentialsReady"].reason == reason
     assert phase(verdicts) == ("READY" if reason == "SessionOpen" else "LOGIN_NEEDED")

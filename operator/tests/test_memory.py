@@ -6,16 +6,17 @@ import time
 import pytest
 from algo_contract import redis_keys
 from algo_contract.ids import account_id
-from algo_operator.background import check_nodes
-from algo_operator.clock import SystemClock
+from algo_operator.reconcile.resync import check_nodes
+from algo_service.clock import SystemClock
 from algo_operator.context import Context, account_key, strategy_key, tenant_key
-from algo_operator.errors import Conflict, KubeUnavailable, RedisUnavailable
-from algo_operator.leadership import Leadership, LeaseKeeper
-from algo_operator.mirror.feeds import sync_names, sync_wants
-from algo_operator.reconcile.warm import may_let_go, note_planned, warm_up
-from algo_operator.wakers import Wakers
-from algo_operator.watch.nodes import NodeHealth
-from algo_operator.watch.objects import Name
+from algo_kube.errors import Conflict, KubeUnavailable
+from algo_operator.errors import RedisUnavailable
+from algo_kube.lease import Leadership, LeaseKeeper
+from algo_operator.runtime.feeds import sync_names, sync_wants
+from algo_operator.reconcile.warmup import is_deletion_safe, note_planned, warm_up
+from algo_operator.kopf_adapter.handlers import EventHandlers
+from algo_operator.model.node_health import NodeHealth
+from algo_kube.cache import ObjectName
 
 
 def strategy(name: str, namespace: str = "tenant-a", **spec) -> dict:
@@ -79,13 +80,13 @@ async def test_a_tenants_account_wakes_only_its_own_strategies(context):
         strategy("elsewhere", "tenant-b"),
     ):
         context.strategies.put(body)
-    wakers = Wakers(context)
+    wakers = EventHandlers(context)
 
     wakers.account(account("mine", feed={"shared": True}), False)
 
     assert await taken(context) == {
         account_key("tenant-a", "mine"),
-        strategy_key(Name("tenant-a", "asks")),
+        strategy_key(ObjectName("tenant-a", "asks")),
     }
     wakers.account(account("demo", "algo-system", feed={"shared": True}), False)
     woken = {key.name for key in await taken(context)}
@@ -97,7 +98,7 @@ async def test_a_tenants_account_wakes_only_its_own_strategies(context):
 
 
 async def test_nothing_is_remembered_of_what_is_gone(context):
-    wakers = Wakers(context)
+    wakers = EventHandlers(context)
     for gone in (False, True):
         wakers.account(account("mine"), gone)
         wakers.namespace(namespace("tenant-a"), gone)
@@ -117,7 +118,7 @@ async def test_names_are_written_when_an_account_changed(context):
     await sync_names(context)
     assert await context.links.ticks.get(key) == "untouched"
     context.accounts.remove(body)
-    Wakers(context).account(body, True)
+    EventHandlers(context).account(body, True)
     await sync_names(context)
     assert await context.links.ticks.get(key) is None
 
@@ -146,7 +147,7 @@ async def test_names_are_written_again_when_that_failed(context, redis_server):
 
 async def test_no_instrument_is_taken_out_before_all_wishes_are_known(context):
     context.strategies.put(strategy("m1"))
-    key, wanted = strategy_key(Name("tenant-a", "m1")), redis_keys.feed_instruments("shared")
+    key, wanted = strategy_key(ObjectName("tenant-a", "m1")), redis_keys.feed_instruments("shared")
     warm_up(context)
     await context.links.ticks.sadd(wanted, "NSE:TCS")
     await sync_wants(context)
@@ -160,20 +161,20 @@ async def test_no_instrument_is_taken_out_before_all_wishes_are_known(context):
 
 async def test_nothing_is_let_go_before_it_is_known_what_all_hold(context):
     context.accounts.put(account("mine"))
-    keys = [strategy_key(Name("tenant-a", name)) for name in ("m1", "m2")]
+    keys = [strategy_key(ObjectName("tenant-a", name)) for name in ("m1", "m2")]
     for key in keys:
         context.strategies.put(strategy(key.name))
     warm_up(context)
-    assert not may_let_go(context, "tenant-a")
-    assert may_let_go(context, "tenant-b")
+    assert not is_deletion_safe(context, "tenant-a")
+    assert is_deletion_safe(context, "tenant-b")
 
     note_planned(context, keys[0], sure=True)
     note_planned(context, keys[1], sure=False)
-    assert not may_let_go(context, "tenant-a")
+    assert not is_deletion_safe(context, "tenant-a")
     assert await taken(context) == set()
     note_planned(context, keys[1], sure=True)
 
-    assert may_let_go(context, "tenant-a")
+    assert is_deletion_safe(context, "tenant-a")
     assert await taken(context) == {tenant_key("tenant-a"), account_key("tenant-a", "mine")}
 
 
@@ -185,8 +186,8 @@ async def test_the_feeds_of_all_strategies_are_known_before_the_first_pass(conte
     warm_up(context)
 
     assert context.live.follows_feed == {
-        strategy_key(Name("tenant-a", "m1")): account_id("tenant-a/mine"),
-        strategy_key(Name("tenant-a", "m2")): "shared",
+        strategy_key(ObjectName("tenant-a", "m1")): account_id("tenant-a/mine"),
+        strategy_key(ObjectName("tenant-a", "m2")): "shared",
     }
 
 
@@ -200,7 +201,7 @@ async def test_runners_of_a_lost_node_are_looked_at_after_a_restart_too(context,
     assert await taken(context) == set()
 
     later = time.monotonic() + context.settings.node_lost_seconds
-    monkeypatch.setattr("algo_operator.watch.nodes.time.monotonic", lambda: later)
+    monkeypatch.setattr("algo_operator.model.node_health.time.monotonic", lambda: later)
     check_nodes(context)
 
     assert {key.name for key in await taken(context)} == {"m1", "m3"}
@@ -250,7 +251,7 @@ class Lease:
 @pytest.mark.parametrize(("holder", "goes_on"), [("me", True), ("another", False)])
 async def test_a_renewal_that_landed_unheard_loses_nothing(holder, goes_on):
     kube, leadership, lost = Lease(), Leadership(seconds=3), []
-    keeper = LeaseKeeper(kube, leadership, SystemClock(), namespace="n", holder="me")
+    keeper = LeaseKeeper(kube, leadership, SystemClock(), namespace="n", name="algo", holder="me")
     await keeper.acquire(seconds=3, retry_seconds=0.01)
     kube.deaf = True
     task = asyncio.create_task(keeper.keep(seconds=3, every=0.05, lost=lambda: lost.append(1)))

@@ -6,19 +6,19 @@ import dataclasses
 
 import pytest
 from algo_contract import redis_keys
-from algo_contract.assignment import RunnerState, state_hash
+from algo_contract.messages.runner_state import RunnerState, state_hash
 from algo_operator.context import Context, strategy_key
 from algo_operator.errors import Unreadable
-from algo_operator.mirror import loops
-from algo_operator.mirror.feeds import poll_feeds
-from algo_operator.mirror.live import Feed, Followed
-from algo_operator.mirror.states import poll_events, poll_live, poll_states
-from algo_operator.mirror.story import publish_story
-from algo_operator.redis_links import connect, redis_errors
+from algo_operator.runtime import poller
+from algo_operator.runtime.feeds import poll_feeds
+from algo_operator.runtime.state import FollowedFeed, FollowedStrategy
+from algo_operator.runtime.runners import poll_events, poll_live, poll_states
+from algo_operator.runtime.events import publish_events
+from algo_operator.redis.clients import connect, redis_errors
 from algo_operator.settings import Settings
-from algo_operator.specs.acl import runner_rules
-from algo_operator.untrusted import moment_us, number, runner_state, stream_id
-from algo_operator.watch.objects import Name
+from algo_operator.specs.redis_rules import runner_rules
+from algo_operator.model.untrusted import moment_us, number, runner_state, stream_id
+from algo_kube.cache import ObjectName
 from redis.asyncio import Redis
 
 BAD, GOOD = "str_aaaaaaaaaaaaaaaa", "str_bbbbbbbbbbbbbbbb"
@@ -27,8 +27,8 @@ BAD, GOOD = "str_aaaaaaaaaaaaaaaa", "str_bbbbbbbbbbbbbbbb"
 @pytest.fixture
 def context(bare_context) -> Context:
     for strategy, name in ((BAD, "bad"), (GOOD, "good")):
-        key = strategy_key(Name("tenant-a", name))
-        bare_context.live.followed[strategy] = Followed(key=key, uid=name)
+        key = strategy_key(ObjectName("tenant-a", name))
+        bare_context.live.followed[strategy] = FollowedStrategy(key=key, uid=name)
     return bare_context
 
 
@@ -133,7 +133,7 @@ async def test_live_figures_of_another_kind_are_noted(context, admin):
 async def test_a_story_that_cannot_be_read_holds_up_no_clean_up(context, admin):
     await admin.set(redis_keys.strategy(BAD, "events"), "x")
 
-    await publish_story(context, BAD, None)
+    await publish_events(context, BAD, None)
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ async def test_a_story_that_cannot_be_read_holds_up_no_clean_up(context, admin):
 async def test_an_ended_session_is_heard_of_as_a_number_or_not_at_all(
     context, admin, kind, value, expected
 ):
-    context.live.follows_feed = {strategy_key(Name("tenant-a", "bad")): "brk_x"}
+    context.live.follows_feed = {strategy_key(ObjectName("tenant-a", "bad")): "brk_x"}
     await admin.execute_command(kind, redis_keys.feed_ended("brk_x"), value)
     await admin.set(redis_keys.feed_clock("brk_x"), "5")
 
@@ -165,7 +165,7 @@ async def test_an_ended_session_is_heard_of_as_a_number_or_not_at_all(
 
 
 async def test_feeds_nobody_follows_are_forgotten(context):
-    context.live.feeds["brk_gone"] = Feed()
+    context.live.feeds["brk_gone"] = FollowedFeed()
 
     await poll_feeds(context)
 
@@ -179,7 +179,7 @@ async def test_a_fault_in_one_step_ends_no_loop(context):
         calls.append(1)
         raise OverflowError
 
-    task = asyncio.create_task(loops._repeat(context, 0.01, broken))
+    task = asyncio.create_task(poller._repeat(context, 0.01, broken))
     for _ in range(200):
         await asyncio.sleep(0.02)
         if len(calls) > 2:
@@ -191,13 +191,13 @@ async def test_a_fault_in_one_step_ends_no_loop(context):
 
 
 async def test_a_fault_of_ours_is_not_redis_being_away(context, monkeypatch):
-    monkeypatch.setattr(loops, "_DOWN_AFTER_SECONDS", 0.05)
+    monkeypatch.setattr(poller, "_DOWN_AFTER_SECONDS", 0.05)
 
     async def broken(_: Context) -> None:
         raise ValueError
 
-    monkeypatch.setattr(loops, "poll_states", broken)
-    task = asyncio.create_task(loops._states(context, 0.02))
+    monkeypatch.setattr(poller, "poll_states", broken)
+    task = asyncio.create_task(poller._states(context, 0.02))
     await asyncio.sleep(0.3)
 
     assert not task.done()
@@ -222,7 +222,7 @@ async def test_a_script_that_does_not_end_is_ended(context, admin):
     await asyncio.sleep(0.5)
     await context.links.state.connection_pool.disconnect()
 
-    mirror = asyncio.create_task(loops._states(context, 0.02))
+    mirror = asyncio.create_task(poller._states(context, 0.02))
     with pytest.raises(Exception, match="killed"):
         await asyncio.wait_for(held, 10)
 

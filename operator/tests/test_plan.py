@@ -5,19 +5,19 @@ import dataclasses
 import pytest
 from algo_operator.model import actions as act
 from algo_contract.ids import strategy_id
-from algo_operator.model.facts import (
+from algo_operator.model.observed import (
     NO_SESSION,
     Account,
-    FeedFacts,
-    Observed,
-    Rival,
-    SecretFacts,
-    Trouble,
+    FeedState,
+    ObservedStrategy,
+    ConflictingStrategy,
+    SecretState,
+    PodFailure,
 )
-from algo_operator.reconcile.plan import plan
+from algo_operator.reconcile.strategy.plan import plan
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from operator_facts import (
+from support.factories.observed_factories import (
     MONDAY,
     SETTINGS,
     SHARE,
@@ -49,7 +49,7 @@ def test_at_the_lead_time_the_epoch_comes_before_secret_and_pod():
     decided = plan(observed, SETTINGS)
 
     order = [
-        type(action).__name__ for action in decided.actions if not isinstance(action, act.Tell)
+        type(action).__name__ for action in decided.actions if not isinstance(action, act.EmitEvent)
     ]
     assert order == ["WriteStatus", "GrantRedis", "WriteSecret", "CreatePod"]
     first = decided.actions[0]
@@ -95,7 +95,9 @@ def test_a_bad_new_spec_keeps_the_last_good_one_guarding():
     decided = plan(dataclasses.replace(held, wish=broken), SETTINGS)
 
     assert not [
-        a for a in decided.actions if isinstance(a, act.DeletePod | act.WriteSecret | act.MarkPod)
+        a
+        for a in decided.actions
+        if isinstance(a, act.DeletePod | act.WriteSecret | act.AnnotatePod)
     ]
     ready = next(a for a in decided.actions if isinstance(a, act.WriteStatus)).fields["conditions"][
         0
@@ -167,14 +169,14 @@ def test_a_feed_clock_makes_the_pod_due_by_its_day():
     late = seen(
         account=account,
         wall_us=at("20:00:00", "2026-11-21"),
-        feed=FeedFacts(clock_us=at("15:00:00")),
+        feed=FeedState(clock_us=at("15:00:00")),
     )
 
     assert "CreatePod" in kinds(late)
-    assert "CreatePod" not in kinds(dataclasses.replace(late, feed=FeedFacts()))
+    assert "CreatePod" not in kinds(dataclasses.replace(late, feed=FeedState()))
 
 
-def ready_reason(observed: Observed) -> tuple[str, str]:
+def ready_reason(observed: ObservedStrategy) -> tuple[str, str]:
     written = [a for a in plan(observed, SETTINGS).actions if isinstance(a, act.WriteStatus)]
     row = written[0].fields["conditions"][0]
     return row["reason"], row["message"]
@@ -205,7 +207,7 @@ def test_a_deletion_goes_on_when_the_runner_had_its_time_to_wind_down():
 
 
 @pytest.mark.parametrize(
-    ("unreadable", "left"), [((), []), (("state",), ["RevokeRedis", "ForgetState"])]
+    ("unreadable", "left"), [((), []), (("state",), ["RevokeRedis", "DeleteState"])]
 )
 def test_abandoning_needs_no_redis_and_no_readable_state(unreadable, left):
     stuck = seen(
@@ -217,15 +219,15 @@ def test_abandoning_needs_no_redis_and_no_readable_state(unreadable, left):
         ),
         runner_known=False,
         unreadable=unreadable,
-        secret=SecretFacts(assignment=None, redis="", redis_current=False, owned=False),
+        secret=SecretState(assignment=None, redis="", redis_current=False, owned=False),
     )
     guarded = dataclasses.replace(stuck, pod=pod())
     assert "DeletePod" in kinds(guarded)
 
-    assert [k for k in kinds(stuck) if k in {"RevokeRedis", "ForgetState"}] == left
+    assert [k for k in kinds(stuck) if k in {"RevokeRedis", "DeleteState"}] == left
     assert kinds(stuck)[-1] == "RemoveFinalizer"
     assert "DeleteSecret" in kinds(stuck)
-    told = [a for a in plan(stuck, SETTINGS).actions if isinstance(a, act.Tell)]
+    told = [a for a in plan(stuck, SETTINGS).actions if isinstance(a, act.EmitEvent)]
     assert any("10 shares as last known" in one.message for one in told)
 
 
@@ -285,7 +287,7 @@ def test_a_strategy_made_in_the_evening_has_missed_nothing():
     fields = decided.actions[0].fields
     assert fields["execution"] == "WAITING"
     assert "reason" not in fields or fields["reason"] is None
-    assert "EntryMissed" not in [a.reason for a in decided.actions if isinstance(a, act.Tell)]
+    assert "EntryMissed" not in [a.reason for a in decided.actions if isinstance(a, act.EmitEvent)]
     assert decided.day.next_run_us == at("09:17:00", "2026-07-07")
     in_time = dataclasses.replace(evening, wish=wish(created_us=at("09:21:00")))
     assert plan(in_time, SETTINGS).actions[0].fields["reason"] == "missed"
@@ -300,7 +302,7 @@ def test_a_strategy_made_after_its_only_entry_is_over():
 
 
 def test_a_foreign_secret_of_our_name_is_left_alone():
-    foreign = SecretFacts(assignment=None, redis="", redis_current=False, owned=False, foreign=True)
+    foreign = SecretState(assignment=None, redis="", redis_current=False, owned=False, foreign=True)
     due = seen(wall_us=at("09:17:00"), secret=foreign)
 
     assert not {"WriteSecret", "CreatePod", "DeleteSecret"} & set(kinds(due))
@@ -312,7 +314,7 @@ def test_a_foreign_secret_of_our_name_is_left_alone():
         due,
         wish=wish(deleted_us=at("09:16:00"), status=HELD | {"position": 0, "execution": "SOLD"}),
     )
-    assert kinds(deleted)[-3:] == ["RevokeRedis", "ForgetState", "RemoveFinalizer"]
+    assert kinds(deleted)[-3:] == ["RevokeRedis", "DeleteState", "RemoveFinalizer"]
 
 
 @pytest.mark.parametrize("state", [None, runner(execution="WAITING", position=0)])
@@ -393,7 +395,7 @@ def facts(draw):
         runner=draw(st.none() | runners()),
         runner_known=draw(st.booleans()),
         acl_current=draw(st.booleans()),
-        feed=FeedFacts(heartbeat_us=draw(st.sampled_from([None, at("08:00:00")]))),
+        feed=FeedState(heartbeat_us=draw(st.sampled_from([None, at("08:00:00")]))),
     )
     if not observed.runner_known:
         observed = dataclasses.replace(observed, runner=None)
@@ -406,7 +408,7 @@ def facts(draw):
                 ended=draw(st.booleans()),
                 backing_off=draw(st.booleans()),
                 trouble=draw(
-                    st.sampled_from([None, Trouble(reason="ImageMissing", message="no image")])
+                    st.sampled_from([None, PodFailure(reason="ImageMissing", message="no image")])
                 ),
                 image=draw(st.sampled_from(["runner:1", "runner:0"])),
                 node_lost=draw(st.booleans()),
@@ -424,7 +426,7 @@ def facts(draw):
 def traded_for_real(draw, observed):
     asked = observed.wish.spec
     real = spec(mode="Live", brokerAccount="mine", desiredState=observed.wish.desired)
-    rival = Rival(
+    rival = ConflictingStrategy(
         name="m0",
         uid="u0",
         created_us=draw(st.sampled_from([-1, 1])),

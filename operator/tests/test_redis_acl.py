@@ -5,9 +5,9 @@ import asyncio
 import pytest
 from algo_contract import redis_keys
 from algo_operator.errors import RedisUnavailable
-from algo_operator.redis_acl import RedisUsers
-from algo_operator.redis_links import RedisLinks
-from algo_operator.specs.acl import feed_rules, runner_rules
+from algo_operator.redis.users import RedisUsers
+from algo_operator.redis.clients import RedisClients
+from algo_operator.specs.redis_rules import feed_rules, runner_rules
 from redis.asyncio import Redis
 from redis.exceptions import AuthenticationError, NoPermissionError
 
@@ -35,7 +35,7 @@ async def admin(redis_server):
 
 @pytest.fixture
 async def users(redis_server, admin):
-    return RedisUsers(RedisLinks(admin, admin))
+    return RedisUsers(RedisClients(admin, admin))
 
 
 @pytest.fixture
@@ -171,11 +171,11 @@ async def test_a_restart_noticed_by_half_is_noticed_again(admin):
             return {"run_id": self.run_id}
 
     state = Server()
-    links = RedisLinks(state, Server())
+    links = RedisClients(state, Server())
     users = RedisUsers(links)
     assert await users.restarted() is False
     state.run_id = "2"
-    users._links = RedisLinks(state, Away())
+    users._links = RedisClients(state, Away())
     with pytest.raises(RedisUnavailable):
         await users.restarted()
     users._links = links
@@ -300,7 +300,7 @@ async def test_a_feeds_user_is_on_one_server_only(redis_server, admin):
         async def execute_command(self, *words: str) -> None:
             Other.asked += 1
 
-    both = RedisUsers(RedisLinks(Other(), admin))
+    both = RedisUsers(RedisClients(Other(), admin))
 
     await both.grant(ACCOUNT, feed_rules(account=ACCOUNT, feed=ACCOUNT, password="p"), only="ticks")
 

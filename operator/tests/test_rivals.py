@@ -4,10 +4,10 @@ import itertools
 
 import pytest
 from algo_operator.context import strategy_key
-from algo_operator.reading import read_wish
-from algo_operator.reconcile.rivals import rivals_of
-from algo_operator.watch.objects import Name
-from operator_facts import at
+from algo_operator.model.parsing import parse_strategy
+from algo_operator.reconcile.strategy.conflicts import conflicts_of
+from algo_kube.cache import ObjectName
+from support.factories.observed_factories import at
 
 NAMESPACE = "tenant-a"
 _numbers = itertools.count()
@@ -55,7 +55,7 @@ def found(bare_context):
         mine = mine or strategy("m1")
         for body in (mine, other):
             bare_context.strategies.put(body)
-        return rivals_of(bare_context, read_wish(mine))
+        return conflicts_of(bare_context, parse_strategy(mine))
 
     return ask
 
@@ -107,7 +107,7 @@ async def test_rivals__not_to_trade_now__are_not_due(found, other):
 
 
 async def test_rivals__claims_and_positions__are_seen(found, bare_context):
-    key = strategy_key(Name(NAMESPACE, "m2"))
+    key = strategy_key(ObjectName(NAMESPACE, "m2"))
     bare_context.live.claims.add(key)
     bare_context.live.holding[key] = None
 
@@ -118,7 +118,7 @@ async def test_rivals__claims_and_positions__are_seen(found, bare_context):
 
 async def test_rivals__before_their_first_pass__are_judged_by_their_status(found, bare_context):
     held = strategy("m2", {"position": 10})
-    bare_context.live.unplanned.add(strategy_key(Name(NAMESPACE, "m2")))
+    bare_context.live.unplanned.add(strategy_key(ObjectName(NAMESPACE, "m2")))
 
     (rival,) = found(held)
 

@@ -4,7 +4,7 @@ import asyncio
 import time
 
 import pytest
-from algo_operator.kube.resources import STRATEGIES
+from algo_kube.resources import STRATEGIES
 
 pytestmark = pytest.mark.api_server
 

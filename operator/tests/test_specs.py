@@ -5,20 +5,21 @@ import json
 import re
 
 import pytest
-from algo_operator.clock import timestamp
-from algo_operator.reading import read_account, read_wish
+from algo_kube.times import timestamp
+from algo_operator.model.parsing import parse_account, parse_strategy
 from algo_operator.settings import Settings
-from algo_operator.specs import naming, tenant
-from algo_operator.specs.acl import runner_rules
-from algo_operator.specs.egress import account_network
+from algo_operator.model import naming
+from algo_operator.specs import tenant
+from algo_operator.specs.redis_rules import runner_rules
+from algo_operator.specs.network_policy import account_network
 from algo_operator.specs.feed import feed_assignment, feed_secret, read_feed_secret
 from algo_operator.specs.pod import feed_pod, runner_pod
-from algo_operator.specs.pod_facts import read_pod
-from algo_operator.specs.secret import read_secret, redis_file, runner_secret, session_mark
-from algo_operator.untrusted import instrument
+from algo_operator.model.pod_state import read_pod
+from algo_operator.specs.secret import read_secret, redis_file, runner_secret, session_hash
+from algo_operator.model.untrusted import instrument
 from hypothesis import given
 from hypothesis import strategies as st
-from operator_facts import live_account
+from support.factories.observed_factories import live_account
 from pydantic import ValidationError
 
 UID = "8f2d6c1e-0000-4000-8000-000000000001"
@@ -48,9 +49,9 @@ def test_long_names_of_two_strategies_differ():
 
 @pytest.fixture
 def assignment():
-    from algo_contract.sessions import session, tick_bands
+    from algo_contract.calendar import session, tick_bands
     import datetime as dt
-    from algo_contract.assignment import Assignment
+    from algo_contract.messages.assignment import Assignment
     from algo_contract.v1alpha1 import TradingStrategySpec
     from algo_contract.v1alpha1.conversion import engine_strategy
 
@@ -336,7 +337,7 @@ def test_a_feeds_secret_reads_back_and_another_ones_does_not():
 
     assert facts.assignment == feed_assignment(account)
     assert (facts.password, facts.redis_current) == ("pass", True)
-    assert facts.session == session_mark("the session")
+    assert facts.session == session_hash("the session")
     assert "pass" not in repr(facts)
     other = read_feed_secret(body, live_account(id="brk_other"), SETTINGS)
     assert (other.assignment, other.password, other.session) == (None, None, "")
@@ -364,7 +365,7 @@ def test_contains_sees_drift_and_passes_over_defaults():
 
 def account(**spec):
     body = {"metadata": {"name": "mine", "uid": UID}, "spec": {"broker": "paper", **spec}}
-    return read_account(body, frozenset({"sim.example"}))
+    return parse_account(body, frozenset({"sim.example"}))
 
 
 def test_whose_feed_an_account_follows():
@@ -379,7 +380,7 @@ def test_a_port_may_be_listed_with_its_host():
 
     def problem(url: str) -> str:
         named = body | {"spec": {"broker": "dhan", "baseUrl": url}}
-        return read_account(named, frozenset({"sim.example:8102", "any.example:443"})).problem
+        return parse_account(named, frozenset({"sim.example:8102", "any.example:443"})).problem
 
     assert problem("http://sim.example:8102/x") == ""
     assert problem("https://any.example") == ""
@@ -430,7 +431,7 @@ def test_only_listed_hosts_may_be_named():
 
 def test_a_spec_that_cannot_be_read_is_a_sentence():
     meta = {"name": "m1", "namespace": "a", "uid": "u1", "resourceVersion": "1"}
-    wish = read_wish({"metadata": meta, "spec": {"symbol": "TCS", "desiredState": "Stopped"}})
+    wish = parse_strategy({"metadata": meta, "spec": {"symbol": "TCS", "desiredState": "Stopped"}})
 
     assert wish.spec is None
     assert "buyTime" in wish.spec_problem

@@ -1,13 +1,7 @@
 """Tenant namespaces on a real API server; the quota controller is played."""
 
 import pytest
-from algo_operator.kube.resources import (
-    LIMIT_RANGES,
-    NAMESPACES,
-    NETWORK_POLICIES,
-    QUOTAS,
-    STRATEGIES,
-)
+from algo_kube.resources import LIMIT_RANGES, NAMESPACES, NETWORK_POLICIES, QUOTAS, STRATEGIES
 
 pytestmark = pytest.mark.api_server
 

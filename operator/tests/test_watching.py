@@ -8,13 +8,13 @@ import json
 import aiohttp
 import pytest
 from aiohttp import web
-from algo_operator.errors import OperatorError
-from algo_operator.kube.access import Access
-from algo_operator.kube.client import Kube
-from algo_operator.kube.resources import LEASES, PODS, STRATEGIES
-from algo_operator.leadership import LEASE_NAME
-from algo_operator.watch.objects import Name, Objects
-from algo_operator.watch.watcher import Watch, run_watch
+from algo_kube.errors import ControllerError
+from algo_kube.config import Access
+from algo_kube.client import Kube
+from algo_kube.resources import LEASES, PODS, STRATEGIES
+from algo_operator.wiring import MANAGER
+from algo_kube.cache import ObjectName, ObjectCache
+from algo_kube.watcher import Watch, run_watch
 
 pytestmark = pytest.mark.api_server
 
@@ -134,8 +134,8 @@ async def eventually(what, seconds: float = 20) -> None:
 async def test_our_watch_recovers_from_a_re_list_that_keeps_failing(world, proxy):
     tenant = await world.tenant()
     async with proxy as access:
-        objects = Objects()
-        kube = Kube(access)
+        objects = ObjectCache()
+        kube = Kube(access, manager="algo-operator")
         watch = Watch(
             kube=kube,
             resource=PODS,
@@ -146,7 +146,7 @@ async def test_our_watch_recovers_from_a_re_list_that_keeps_failing(world, proxy
         task = asyncio.create_task(run_watch(watch))
         await asyncio.wait_for(watch.synced.wait(), 10)
         await world.kube.create(PODS, tenant, pod("a"))
-        await eventually(lambda: objects.get(Name(tenant, "a")))
+        await eventually(lambda: objects.get(ObjectName(tenant, "a")))
 
         proxy.fail_lists = 6
         proxy.end_watches.set()
@@ -156,7 +156,9 @@ async def test_our_watch_recovers_from_a_re_list_that_keeps_failing(world, proxy
         await world.kube.delete(PODS, tenant, "a", grace_seconds=0)
 
         await eventually(
-            lambda: objects.get(Name(tenant, "b")) and not objects.get(Name(tenant, "a"))
+            lambda: (
+                objects.get(ObjectName(tenant, "b")) and not objects.get(ObjectName(tenant, "a"))
+            )
         )
         assert proxy.fail_lists == 0
         task.cancel()
@@ -176,7 +178,9 @@ async def test_kopf_recovers_from_a_re_list_that_keeps_failing(world, proxy):
         proxy.end_watches = asyncio.Event()
         await world.strategy(tenant, "m1")
 
-        await eventually(lambda: operator.context.strategies.get(Name(tenant, "m1")), seconds=90)
+        await eventually(
+            lambda: operator.context.strategies.get(ObjectName(tenant, "m1")), seconds=90
+        )
         assert operator.exit_code == 0
         assert not operator.health.problems(operator.health.alive)
         await world.stop()
@@ -205,7 +209,7 @@ async def test_a_dead_watch_is_noticed_healed_and_ends_the_operator(world, proxy
                 assert answer.status == 503
                 assert "behind" in await answer.text()
             async with session.get(f"http://127.0.0.1:{operator.port}/metrics") as answer:
-                assert "algo_operator_watch_age_seconds" in await answer.text()
+                assert "algo_kube_watch_age_seconds" in await answer.text()
         code = await asyncio.wait_for(world.running, 40)
         assert code == 1
         world.operator = world.running = None
@@ -233,7 +237,7 @@ async def test_an_operator_without_its_lease_writes_nothing_and_ends(world, prox
     operator = await world.start()
     running = world.running
     taken = {"spec": {"holderIdentity": "somebody-else", "leaseDurationSeconds": 600}}
-    await world.kube.patch(LEASES, "algo-system", LEASE_NAME, taken)
+    await world.kube.patch(LEASES, "algo-system", MANAGER, taken)
     code = await asyncio.wait_for(running, 20)
 
     assert code == 1
@@ -242,7 +246,7 @@ async def test_an_operator_without_its_lease_writes_nothing_and_ends(world, prox
     await asyncio.sleep(1)
     assert not (await world.get(STRATEGIES, tenant, "m1")).get("status")
     world.operator = world.running = None
-    await world.kube.delete(LEASES, "algo-system", LEASE_NAME)
+    await world.kube.delete(LEASES, "algo-system", MANAGER)
 
 
 async def test_the_api_server_away_for_a_while(world, api_server):
@@ -255,7 +259,7 @@ async def test_the_api_server_away_for_a_while(world, api_server):
         try:
             await world.strategy(tenant, "m1")
             break
-        except OperatorError:
+        except ControllerError:
             await asyncio.sleep(0.2)
 
     await world.until(STRATEGIES, tenant, "m1", lambda b: b["status"]["id"], seconds=40)

@@ -13,16 +13,19 @@ import subprocess
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from redis_server import RedisProcess, running_redis
+from support.servers.redis_server import RedisProcess, running_redis
 
 ROUNDS = 9
 CLIENTS = {
     "asyncio alone": ("", "pass"),
-    "algo_contract.assignment": ("from algo_contract.assignment import RedisServer", "pass"),
+    "algo_contract.messages.assignment": (
+        "from algo_contract.messages.assignment import RedisServer",
+        "pass",
+    ),
     "algo_redis": (
-        "from algo_contract.assignment import RedisServer\n"
+        "from algo_contract.messages.assignment import RedisServer\n"
         "from algo_redis.connection import connect",
         "connection = await connect(RedisServer(host=host, port=port, username=user, "
         "password=password), name='bench')\n"

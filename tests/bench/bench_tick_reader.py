@@ -14,14 +14,14 @@ import time
 from pathlib import Path
 
 import uvloop
-from algo_contract.assignment import RedisServer
+from algo_contract.messages.redis_server import RedisServer
 from algo_redis.connection import connect
-from algo_redis.ticks import TickReader, decode
+from algo_redis.tick_reader import TickReader, decode
 from hiredis import Reader
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from redis_server import running_redis
+from support.servers.redis_server import running_redis
 
 STREAM = "ticks:{NSE:RELIANCE}"
 FIELDS = ("p", 289050, "q", 10, "v", 123456789, "t", 1562643900000000, "r", 1562643900000123)

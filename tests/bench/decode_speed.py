@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from kite_packets import frame, full
+from support.factories.kite_packets import frame, full
 
 from tests.bench.figures import Figure
 
@@ -27,11 +27,11 @@ while at < len(data):
     at += 4 + size
 """
 OURS = """
-from algo_brokers.kinds import kind
-from algo_contract.broker_session import BrokerSession
+from algo_brokers.adapters import adapter
+from algo_contract.messages.broker_session import BrokerSession
 session = BrokerSession(broker="zerodha", client_id="", api_key="", access_token="",
                         issued_us=0, expires_us=0)
-ours = kind("zerodha")
+ours = adapter("zerodha")
 parse = ours.wires(ours.endpoints(None, None), session)[0].ticks
 prices = [tick.price for tick in parse(frames[0])]
 """

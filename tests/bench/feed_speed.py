@@ -23,18 +23,18 @@ from itertools import cycle
 from pathlib import Path
 from typing import Any
 
-sys.path[:0] = [str(Path(__file__).parents[1] / "support")]
+sys.path[:0] = [str(Path(__file__).parents[1])]
 
-from algo_brokers.kinds import kind
+from algo_brokers.adapters import adapter
 from algo_contract import redis_keys
-from algo_contract.assignment import RedisServer, redis_json
-from algo_contract.broker_session import BrokerSession, session_json
-from algo_contract.feed_assignment import FeedAssignment, feed_json
+from algo_contract.messages.redis_server import RedisServer, redis_json
+from algo_contract.messages.broker_session import BrokerSession, session_json
+from algo_contract.messages.feed_assignment import FeedAssignment, feed_json
 from local_cluster.kube import ROOT
-from redis_server import RedisProcess, free_port, running_redis
-from sim_server import Simulator, simulator
+from support.servers.redis_server import RedisProcess, free_port, running_redis
+from support.servers.sim_server import Simulator, simulator
 
-from tests.bench.figures import Figure
+from tests.bench.metrics import Figure
 
 SHARES, PACKETS, ROUNDS = 500, 50, 40
 SECONDS, WARM_UP_SECONDS = 8.0, 2.0
@@ -194,7 +194,7 @@ def frames(tokens: list[int]) -> list[bytes]:
 
 def decode_ns(bodies: list[bytes]) -> float:
     """Nanoseconds a tick to decode; the best of some rounds."""
-    broker = kind("zerodha")
+    broker = adapter("zerodha")
     (wire, *_) = broker.wires(broker.endpoints(None, None), _session("none"))
     best = float("inf")
     for _ in range(20):
@@ -213,7 +213,7 @@ def published(redis: RedisProcess) -> int:
 async def _shares(sim: Simulator) -> list[Any]:
     async with sim.http.get(sim.base_url("zerodha") + "/instruments") as response:
         text = await response.text()
-    return list(kind("zerodha").parse_master(iter(text.splitlines())))[:SHARES]
+    return list(adapter("zerodha").parse_master(iter(text.splitlines())))[:SHARES]
 
 
 async def _write_secret(folder: Path, redis: RedisProcess, sim: Simulator, port: int) -> None:

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import trustme
-from live_cluster import docker_env
-from live_rig import live_rig
+from support.servers.cluster_client import docker_env
+from support.servers.live_strategy import live_strategy
 from local_cluster.kube import image_of
-from redis_server import RedisProcess, running_redis
-from runner_process import RunnerProcess
+from support.servers.redis_server import RedisProcess, running_redis
+from support.servers.runner_process import RunnerProcess
 
 from tests.bench.figures import Figure
 
@@ -67,7 +67,7 @@ async def _measure(folder: Path, redis: RedisProcess) -> tuple[float, float]:
     words = ["--tls-cert", str(folder / "cert.pem"), "--tls-key", str(folder / "key.pem")]
     os.environ["SSL_CERT_FILE"] = str(folder / "ca.pem")
     options: dict[str, Any] = {"sim": words, "process": ContainerRunner, "stop_loss": 8900}
-    async with live_rig(folder, redis, "zerodha", **options) as rig:
+    async with live_strategy(folder, redis, "zerodha", **options) as rig:
         idle = await asyncio.to_thread(_most)
         await rig.buy()
         await rig.sim.advance("10:30:00")

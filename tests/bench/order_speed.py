@@ -21,23 +21,29 @@ from typing import Any
 
 import uvloop
 from algo_contract import redis_keys
-from algo_contract.assignment import Assignment, InstrumentFacts, Live, RedisServer
-from algo_contract.broker_session import SESSION_FILE, BrokerSession, session_json
+from algo_contract.messages.assignment import Assignment, Live
+from algo_contract.messages.instrument import InstrumentFacts
+from algo_contract.messages.redis_server import RedisServer
+from algo_contract.messages.broker_session import SESSION_FILE, BrokerSession, session_json
 from algo_engine.orders import Order
 from algo_engine.pricing import resting_terms
 from algo_engine.state import State, next_attempt
 from algo_engine.step import step
 from algo_engine.events import Tick
 from algo_redis.connection import connect
-from algo_redis.held import HeldConnection
-from algo_redis.ticks import TickReader
-from algo_runner.delivery import deliver
-from algo_runner.desk import LiveDesk, at_desk, open_desk
+from algo_redis.client import RedisClient
+from algo_redis.tick_reader import TickReader
+from algo_runner.live.order_sender import send_orders
+from algo_runner.live.execution_client import (
+    ExecutionClient,
+    trading_context,
+    open_execution_client,
+)
 from algo_runner.journal import Journal
-from algo_runner.market import Market, follow
-from algo_runner.session import Session
-from redis_server import RedisProcess, running_redis
-from session_days import now_day
+from algo_runner.tick_loop import TickLoop, follow
+from algo_runner.session import StrategySession
+from support.servers.redis_server import RedisProcess, running_redis
+from support.factories.session_days import now_day
 
 from tests.bench.figures import Figure, percentile
 
@@ -109,7 +115,7 @@ async def _measure(state: RedisProcess, ticks: RedisProcess) -> list[Figure]:
     ]
 
 
-def _desk(bench: Bench, folder: Path) -> LiveDesk:
+def _desk(bench: Bench, folder: Path) -> ExecutionClient:
     """A runner has one for its whole day, and with it one TLS context."""
     session = BrokerSession(
         broker="zerodha",
@@ -120,23 +126,23 @@ def _desk(bench: Bench, folder: Path) -> LiveDesk:
         expires_us=1 << 60,
     )
     (folder / SESSION_FILE).write_text(session_json(session))
-    return open_desk(_day(bench.sink_port), folder)
+    return open_execution_client(_day(bench.sink_port), folder)
 
 
 @contextlib.asynccontextmanager
-async def _in_position(bench: Bench, desk: LiveDesk) -> AsyncIterator[None]:
-    day = at_desk(_day(bench.sink_port), desk)
-    held = HeldConnection(bench.state, name="bench")
+async def _in_position(bench: Bench, desk: ExecutionClient) -> AsyncIterator[None]:
+    day = trading_context(_day(bench.sink_port), desk)
+    held = RedisClient(bench.state, name="bench")
     journal = Journal(redis=held, strategy_id=day.strategy.id, epoch=1)
     await journal.begin()
-    session = Session(day=day, journal=journal, paper=None, state=_holding(day))
+    session = StrategySession(day=day, journal=journal, paper=None, state=_holding(day))
     with contextlib.suppress(Exception):
         await desk.broker.check()
     reader = TickReader(bench.ticks, STREAM, name="bench", after=b"$")
-    feed = HeldConnection(bench.ticks, name="bench-clock")
+    feed = RedisClient(bench.ticks, name="bench-clock")
     tasks = [
-        asyncio.ensure_future(follow(session, reader, Market(), feed)),
-        asyncio.ensure_future(deliver(session, desk)),
+        asyncio.ensure_future(follow(session, reader, TickLoop(), feed)),
+        asyncio.ensure_future(send_orders(session, desk)),
     ]
     await _flowing(reader)
     try:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from algo_contract import names
-from live_cluster import (
+from support.servers.cluster_client import (
     How,
     guard_of,
     account_object,
@@ -25,7 +25,7 @@ from live_cluster import (
     wait_until,
     write_ticks,
 )
-from days import ticks_at
+from support.factories.days import ticks_at
 from local_cluster.kube import COMMAND, ROOT, apply, kubectl, read
 
 from tests.bench.figures import Figure, percentile

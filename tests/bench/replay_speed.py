@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from algo_contract.sessions import IST
+from algo_contract.calendar import IST
 from local_cluster.kube import ROOT
 
 from tests.bench.figures import Figure

@@ -4,9 +4,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from days import a_day
-from redis_server import running_redis
-from runner_process import RunnerProcess
+from support.factories.days import a_day
+from support.servers.redis_server import running_redis
+from support.servers.runner_process import RunnerProcess
 
 from tests.bench.figures import Figure, percentile
 

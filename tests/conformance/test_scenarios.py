@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from algo_brokers import http
+from algo_brokers.http import client
 from algo_brokers.errors import (
     AddressRefused,
     BrokerError,
@@ -19,15 +19,15 @@ from algo_brokers.errors import (
     Unresolved,
 )
 from algo_brokers.port import Position
-from algo_brokers.wire import WireTick
+from algo_brokers.streaming import MarketTick
 from algo_engine.orders import Terms, seen_in_book
 from algo_engine.tick_file import read_ticks
-from algo_sim import desk
+from algo_sim import broker
 from algo_sim.faults import NAMES
-from scenarios_bench import SYMBOL, bench, log_in, tick_file
-from scenarios_columns import COLUMNS
-from scenarios_feed import feed
-from sim_server import simulator
+from adapter_fixture import SYMBOL, bench, log_in, tick_file
+from broker_cases import COLUMNS
+from stream_client import feed
+from support.servers.sim_server import simulator
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
@@ -84,7 +84,7 @@ class StandingClock:
 @pytest.fixture
 def clock(monkeypatch):
     standing = StandingClock()
-    monkeypatch.setattr(desk, "time", standing)
+    monkeypatch.setattr(broker, "time", standing)
     return standing
 
 
@@ -173,7 +173,7 @@ async def test_feed__subscribed__tells_the_price_at_once(b):
         await line.until(lambda f: f.ticks)
         tick = line.ticks[-1]
     assert (tick.price, tick.time_us // 1_000_000) == (9460, 1_795_146_600)
-    assert tick.key == b.kind.wires(b.endpoints, b.session)[0].key(b.share)
+    assert tick.key == b.adapter.wires(b.endpoints, b.session)[0].key(b.share)
 
 
 async def test_feed__a_morning__is_the_tick_file(column, ticks):
@@ -185,7 +185,7 @@ async def test_feed__a_morning__is_the_tick_file(column, ticks):
         await line.until(lambda f: len(f.ticks) >= before + len(recorded))
     most = column.most_quantity
     assert line.ticks[before:] == [
-        WireTick(key, price, min(quantity, most), volume, time_us)
+        MarketTick(key, price, min(quantity, most), volume, time_us)
         for _, _, time_us, price, quantity, volume in recorded
     ]
     assert line.garbled == 0
@@ -234,7 +234,7 @@ async def test_feed__frozen__is_silent_on_a_socket_that_lives(b):
 
 @pytest.mark.parametrize(("fault", "wire"), [("drop_feed", 0), ("close_order_socket", -1)])
 async def test_feed__socket_closed_by_the_broker__can_be_opened_again(b, fault, wire):
-    name = b.kind.wires(b.endpoints, b.session)[wire].name
+    name = b.adapter.wires(b.endpoints, b.session)[wire].name
     async with feed(b, [b.share]) as line:
         await b.sim.fault(b.column.broker, fault)
         await line.until(lambda f: name in f.closed)
@@ -245,7 +245,7 @@ async def test_feed__socket_closed_by_the_broker__can_be_opened_again(b, fault, 
 
 async def test_feed__dead_token__is_told_in_the_handshake_or_in_words(b):
     await b.sim.admin("POST", "/admin/token/expire", {"broker": b.column.broker})
-    wire = b.kind.wires(b.endpoints, b.session)[0]
+    wire = b.adapter.wires(b.endpoints, b.session)[0]
     told, needs_login = "packet", True
     try:
         async with connect(wire.url(), additional_headers=dict(wire.headers())) as connection:
@@ -260,7 +260,7 @@ async def test_feed__dead_token__is_told_in_the_handshake_or_in_words(b):
 
 
 async def test_place__every_legal_type__is_taken_as_it_was_meant(b):
-    legal = b.kind.capabilities.on("NSE", b.day).order_types
+    legal = b.adapter.capabilities.on("NSE", b.day).order_types
     for terms, status in [
         (MARKET, "FILLED"),
         (RESTING, "OPEN"),
@@ -557,7 +557,7 @@ async def test_close__comes__what_rests_is_cancelled(b):
 
 
 async def test_rate_limit__too_many_in_a_second__refuses_the_surplus_and_takes_the_rest(b, clock):
-    most = b.kind.capabilities.limits.orders_per_second
+    most = b.adapter.capabilities.limits.orders_per_second
     for _ in range(most):
         await b.place("BUY", RESTING)
     surplus = b.order("BUY", RESTING)
@@ -613,7 +613,7 @@ async def struck(b, fault, on, call):
     await b.sim.fault(b.column.broker, fault, on=on, seconds=1)
     with pytest.MonkeyPatch.context() as patched:
         for name in ("WRITE_SECONDS", "READ_SECONDS"):
-            patched.setattr(http, name, PATIENCE.get(fault, getattr(http, name)))
+            patched.setattr(client, name, PATIENCE.get(fault, getattr(client, name)))
         with pytest.raises(BrokerError) as caught:
             await call
     assert b.session.access_token not in str(caught.value)

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 from algo_sim.dhan import LIMITS
 from algo_sim.dhan.totp import password
-from algo_sim.dhan.updates import LOGGED_IN
-from algo_sim.limits import DAY
+from algo_sim.dhan.order_stream import LOGGED_IN
+from algo_sim.rate_limits import DAY
 
-from sdk_driver import Driver, sdk
-from sim_server import Simulator, simulator
+from support.servers.sdk_driver import Driver, sdk
+from support.servers.sim_server import Simulator, simulator
 
 
 def names(text: str) -> frozenset[str]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sdk_driver import Raised, sdk
+from support.servers.sdk_driver import Raised, sdk
 
 HOST = "api.invalid"
 

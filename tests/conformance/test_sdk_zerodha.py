@@ -7,11 +7,11 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 import pytest
-from algo_sim.limits import DAY
+from algo_sim.rate_limits import DAY
 from algo_sim.zerodha import LIMITS
 
-from sdk_driver import Driver, Raised, sdk
-from sim_server import Simulator, simulator
+from support.servers.sdk_driver import Driver, Raised, sdk
+from support.servers.sim_server import Simulator, simulator
 
 
 def names(text: str) -> frozenset[str]:

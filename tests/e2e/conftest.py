@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from live_cluster import account_object, tenant, wait_until
+from support.servers.cluster_client import account_object, tenant, wait_until
 from local_cluster.kube import PLATFORM, ROOT, KubectlError, apply, kubectl
 
 

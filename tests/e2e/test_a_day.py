@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from live_cluster import (
+from support.servers.cluster_client import (
     condition,
     events_of,
     is_pod_ready,
@@ -15,7 +15,7 @@ from live_cluster import (
     wait_until,
     write_ticks,
 )
-from days import ticks_at
+from support.factories.days import ticks_at
 from local_cluster.kube import KubectlError, apply, kubectl
 
 pytestmark = pytest.mark.e2e

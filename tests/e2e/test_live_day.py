@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from live_cluster import (
+from support.servers.cluster_client import (
     guard_of,
     is_pod_ready,
     murder,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from algo_contract.ids import strategy_id
-from live_cluster import (
+from support.servers.cluster_client import (
     account_object,
     is_pod_ready,
     pod_of,
@@ -17,7 +17,7 @@ from live_cluster import (
     wait_until,
     write_ticks,
 )
-from days import ticks_at
+from support.factories.days import ticks_at
 from local_cluster.kube import PLATFORM, apply, kubectl, read
 
 pytestmark = pytest.mark.e2e

@@ -3,16 +3,16 @@
 from pathlib import Path
 
 import pytest
-from algo_brokers.kinds import LIVE
-from live_rig import live_rig
-from redis_server import RedisProcess
+from algo_contract.brokers import LIVE_BROKERS
+from support.servers.live_strategy import live_strategy
+from support.servers.redis_server import RedisProcess
 
 
-@pytest.mark.parametrize("broker", LIVE)
+@pytest.mark.parametrize("broker", LIVE_BROKERS)
 async def test_a_day__ends_sold_at_the_stop(
     broker: str, tmp_path: Path, redis: RedisProcess
 ) -> None:
-    async with live_rig(tmp_path, redis, broker, stop_loss=9350) as rig:
+    async with live_strategy(tmp_path, redis, broker, stop_loss=9350) as rig:
         state = await rig.buy()
         assert state["average_price"] == "9460"
 

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from algo_brokers.kinds import LIVE
-from live_rig import LiveRig, live_rig
-from redis_server import RedisProcess
+from algo_contract.brokers import LIVE_BROKERS
+from support.servers.live_strategy import LiveStrategy, live_strategy
+from support.servers.redis_server import RedisProcess
 
-pytestmark = pytest.mark.parametrize("broker", LIVE)
+pytestmark = pytest.mark.parametrize("broker", LIVE_BROKERS)
 ANSWER_SECONDS = 7
 """How long an order's answer is waited for."""
 
@@ -20,12 +20,12 @@ def rig_at(tmp_path: Path, redis: RedisProcess, broker: str) -> Any:
     """A rig whose stop is touched at 12:22 on the recorded day, unless said otherwise."""
 
     def make(**options: Any) -> Any:
-        return live_rig(tmp_path, redis, broker, **({"stop_loss": 9350} | options))
+        return live_strategy(tmp_path, redis, broker, **({"stop_loss": 9350} | options))
 
     return make
 
 
-async def sell_at_the_stop(rig: LiveRig) -> None:
+async def sell_at_the_stop(rig: LiveStrategy) -> None:
     await rig.sim.advance("13:00:00")
     state = await rig.until_execution("SOLD", 60)
     assert state["reason"] == "stop_loss"

@@ -7,15 +7,15 @@ import time
 from pathlib import Path
 
 import pytest
-from algo_brokers.kinds import LIVE
-from live_rig import LiveRig, live_rig
-from redis_server import RedisProcess
-from session_days import SECOND, now_day
+from algo_contract.brokers import LIVE_BROKERS
+from support.servers.live_strategy import LiveStrategy, live_strategy
+from support.servers.redis_server import RedisProcess
+from support.factories.session_days import SECOND, now_day
 
 START = "09:19:55"
 
 
-async def play_as_now(rig: LiveRig) -> None:
+async def play_as_now(rig: LiveStrategy) -> None:
     """Lets the recorded day run from shortly before the buy time, stamped with the time of now."""
     await rig.sim.advance(START)
     clock_us = (await rig.sim.admin("GET", "/admin/state"))["clock_us"]
@@ -24,7 +24,7 @@ async def play_as_now(rig: LiveRig) -> None:
     await rig.sim.admin("POST", "/admin/start")
 
 
-@pytest.mark.parametrize("broker", LIVE)
+@pytest.mark.parametrize("broker", LIVE_BROKERS)
 async def test_by_the_wall_clock__bought_in_time_and_sold_at_the_sell_time(
     broker: str, tmp_path: Path, redis: RedisProcess
 ) -> None:
@@ -33,7 +33,7 @@ async def test_by_the_wall_clock__bought_in_time_and_sold_at_the_sell_time(
     wall = {"clock": "Wall", "session": day.session}
     options = {"day": wall, "buy_time": buy + 20, "sell_time": buy + 45, "stop_loss": 9000}
     options["sim"] = ("--speed", "1")
-    async with live_rig(tmp_path, redis, broker, **options) as rig:
+    async with live_strategy(tmp_path, redis, broker, **options) as rig:
         await play_as_now(rig)
 
         await rig.until_execution("BOUGHT", 40)

@@ -11,7 +11,7 @@ _EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
+class TradingSession:
     """One trading day's session; times in microseconds since the epoch."""
 
     trading_day: str

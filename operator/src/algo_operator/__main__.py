@@ -5,11 +5,11 @@ import os
 import signal
 import sys
 
+from algo_kube.config import Access, load_access
+from algo_kube.errors import Misconfigured
+from algo_service.logging import set_up_logging
 from pydantic import ValidationError
 
-from algo_operator.errors import Misconfigured
-from algo_operator.kube.access import Access, load_access
-from algo_operator.logs import set_up_logs
 from algo_operator.settings import Settings
 from algo_operator.wiring import Operator
 
@@ -27,7 +27,7 @@ def main() -> None:
     except Misconfigured as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(2)
-    set_up_logs(settings.log_level)
+    set_up_logging(settings.log_level)
     sys.exit(_run(settings, access))
 
 

@@ -1,48 +1,26 @@
-"""What can go wrong, by who must act.
+"""What can go wrong beside the API server (`algo_kube.errors`), by who must act.
 
-OperatorError
-├── Transient          nobody: it is tried again
-│   ├── Conflict       the object changed meanwhile (409 on a write with a version)
-│   ├── Expired        a watch or list must begin anew (410)
-│   ├── KubeUnavailable  the API server is away, slow or overloaded
-│   └── RedisUnavailable  a Redis server is away
-│       └── RedisBusy  a script holds it
-├── NotFound           nobody: the object is gone, which is a normal answer
-├── AlreadyExists      nobody: the object is there already, which is a normal answer
-├── Rejected           the user: the API server refuses the object (400, 422, quota)
+ControllerError
+├── Transient
+│   └── RedisUnavailable  nobody: a Redis server is away
+│       └── RedisBusy  nobody: a script holds it
 ├── Unreadable         whoever wrote it: a key in Redis holds something else
-├── Misconfigured      the administrator: permissions (401, 403), settings
-├── LeadershipLost     nobody: another operator may act, this process ends
 └── Bug                the developers
 
 `judge` maps each class to the reason shown on the resource and the first delay before the next
 attempt; the queue doubles it.
 """
 
-
-class OperatorError(Exception):
-    """The root of the operator's own errors."""
-
-
-class Transient(OperatorError):
-    """Passes by itself."""
-
-
-class Conflict(Transient):
-    """The object changed between reading and writing."""
-
-
-class Expired(Transient):
-    """The version asked for is gone: list anew."""
-
-
-class KubeUnavailable(Transient):
-    """The API server cannot be reached, or asks to come back later."""
-
-    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
-        """Keep the server's own wish for the delay, if it has one."""
-        super().__init__(message)
-        self.retry_after = retry_after
+from algo_kube.errors import (
+    AlreadyExists,
+    Conflict,
+    ControllerError,
+    KubeUnavailable,
+    Misconfigured,
+    NotFound,
+    Rejected,
+    Transient,
+)
 
 
 class RedisUnavailable(Transient):
@@ -58,31 +36,11 @@ class RedisBusy(RedisUnavailable):
         self.server = server
 
 
-class Unreadable(OperatorError):
-    """A key in Redis holds something else than it should: its owner's trouble, nobody else's."""
+class Unreadable(ControllerError):
+    """A key in Redis holds something else than it should: its owner's failure, nobody else's."""
 
 
-class NotFound(OperatorError):
-    """There is no such object."""
-
-
-class AlreadyExists(OperatorError):
-    """There is such an object already."""
-
-
-class Rejected(OperatorError):
-    """The API server refuses the object as it is."""
-
-
-class Misconfigured(OperatorError):
-    """An administrator must act."""
-
-
-class LeadershipLost(OperatorError):
-    """The Lease is not ours any more: nothing may be written."""
-
-
-class Bug(OperatorError):
+class Bug(ControllerError):
     """This should not happen."""
 
 

@@ -5,38 +5,43 @@ import os
 import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
-import structlog
 from algo_contract import names
+from algo_kube.audit import Audit
+from algo_kube.cache import ObjectCache
+from algo_kube.client import Kube
+from algo_kube.config import Access
+from algo_kube.errors import ControllerError
+from algo_kube.health import LAG_LIMIT_SECONDS, Health, die_when_unwell, measure_lag
+from algo_kube.lease import Leadership, LeaseKeeper
+from algo_kube.resources import ACCOUNTS, NAMESPACES, NODES, PODS, STRATEGIES
+from algo_kube.server import serve
+from algo_kube.watcher import Watch, run_watch
+from algo_kube.work_queue import work
+from algo_service.clock import Clock, SystemClock
+from algo_service.logging import get_logger
 
-from algo_operator.background import measure_cluster, resync, watch_nodes
-from algo_operator.broker_sessions import BrokerSessions
-from algo_operator.clock import Clock, SystemClock
 from algo_operator.context import Context
-from algo_operator.errors import OperatorError
-from algo_operator.health import LAG_LIMIT_SECONDS, Health, die_when_unwell, measure_lag
-from algo_operator.http_server import serve
+from algo_operator.envelopes.public_key import keep_published
+from algo_operator.envelopes.sessions import BrokerSessions
+from algo_operator.kopf_adapter.handlers import EventHandlers
 from algo_operator.kopf_adapter.run import WatcherCheck, run_kopf
-from algo_operator.kube.access import Access
-from algo_operator.kube.client import Kube
-from algo_operator.kube.resources import ACCOUNTS, NAMESPACES, NODES, PODS, STRATEGIES
-from algo_operator.leadership import Leadership, LeaseKeeper
-from algo_operator.mirror.feeds import poll_feeds
-from algo_operator.mirror.loops import loops
-from algo_operator.reconcile.driver import work
-from algo_operator.reconcile.warm import warm_up
-from algo_operator.redis_acl import RedisUsers
-from algo_operator.redis_links import connect
-from algo_operator.seal_key import keep_published
+from algo_operator.model.naming import POD_SELECTOR
+from algo_operator.reconcile.resync import measure_cluster, resync, watch_nodes
+from algo_operator.reconcile.warmup import warm_up
+from algo_operator.reconcile.worker import one_pass
+from algo_operator.redis.clients import connect
+from algo_operator.redis.users import RedisUsers
+from algo_operator.runtime.feeds import poll_feeds
+from algo_operator.runtime.poller import loops
 from algo_operator.settings import Settings
-from algo_operator.specs.naming import POD_SELECTOR
-from algo_operator.wakers import Wakers
-from algo_operator.watch.audit import Audit
-from algo_operator.watch.objects import Objects
-from algo_operator.watch.watcher import Watch, run_watch
 
-log: Any = structlog.get_logger(__name__)
+log = get_logger(__name__)
+
+MANAGER: Final = "algo-operator"
+"""The field manager, the Events' component and the Lease's name."""
 
 _PASSES_END_SECONDS: Final = 5.0
 _KOPF_WATCHES: Final = 2
@@ -69,7 +74,7 @@ class Operator:
         self.context = Context(
             settings=self.settings,
             clock=self.clock,
-            kube=Kube(self.access, may_write=leadership.check),
+            kube=Kube(self.access, manager=MANAGER, may_write=leadership.check),
             links=links,
             users=RedisUsers(links),
             leadership=leadership,
@@ -79,12 +84,13 @@ class Operator:
     async def run(self) -> int:
         """Run until `stop` is set or something fatal happens."""
         context, settings = self.context, self.settings
-        lease_kube = Kube(self.access)
+        lease_kube = Kube(self.access, manager=MANAGER)
         keeper = LeaseKeeper(
             lease_kube,
             context.leadership,
             self.clock,
             namespace=settings.namespace,
+            name=MANAGER,
             holder=self.holder or _identity(),
         )
         self.health.ready["started"] = lambda: "" if self.started.is_set() else "not started yet"
@@ -116,7 +122,7 @@ class Operator:
             ),
         )
         self._spawn("loop lag", lambda: measure_lag(self.health))
-        wakers = Wakers(context)
+        wakers = EventHandlers(context)
         await self._start_watches(wakers)
         audits = await self._load(wakers)
         self._spawn(
@@ -131,7 +137,9 @@ class Operator:
         self._spawn("nodes", lambda: watch_nodes(context))
         self._spawn("measure", lambda: measure_cluster(context))
         for _ in range(settings.concurrency):
-            task = asyncio.create_task(work(context), name="worker")
+            task = asyncio.create_task(
+                work(context.queue, partial(one_pass, context)), name="worker"
+            )
             self._workers.add(task)
             self._own("worker", task)
         self._watch_over(audits)
@@ -140,17 +148,17 @@ class Operator:
             "operator_started", strategies=len(context.strategies), accounts=len(context.accounts)
         )
 
-    async def _start_watches(self, wakers: Wakers) -> None:
+    async def _start_watches(self, wakers: EventHandlers) -> None:
         context = self.context
         watches = [
             self._watch_of(NAMESPACES, context.namespaces, wakers.namespace, names.TENANT_LABEL),
             self._watch_of(PODS, context.pods, wakers.pod, POD_SELECTOR),
-            self._watch_of(NODES, Objects(), wakers.node, ""),
+            self._watch_of(NODES, ObjectCache(), wakers.node, ""),
         ]
         for watch in watches:
             await watch.synced.wait()
 
-    def _watch_of(self, resource: Any, objects: Objects, changed: Any, selector: str) -> Watch:
+    def _watch_of(self, resource: Any, objects: ObjectCache, changed: Any, selector: str) -> Watch:
         watch = Watch(
             kube=self.context.kube,
             resource=resource,
@@ -167,7 +175,7 @@ class Operator:
         )
         return watch
 
-    async def _load(self, wakers: Wakers) -> list[Audit]:
+    async def _load(self, wakers: EventHandlers) -> list[Audit]:
         """Accounts, strategies, then the feeds they follow: a first pass must know its clock."""
         context = self.context
         audits = [
@@ -189,7 +197,7 @@ class Operator:
                 try:
                     await audit.load()
                     break
-                except OperatorError as error:
+                except ControllerError as error:
                     log.warning(
                         "resources_not_listed", resource=audit.resource.plural, error=str(error)
                     )
@@ -197,7 +205,7 @@ class Operator:
         warm_up(context)
         try:
             await poll_feeds(context)
-        except OperatorError as error:
+        except ControllerError as error:
             log.warning("feeds_not_read", error=str(error))
         return audits
 
@@ -276,7 +284,7 @@ class Operator:
         log.info("operator_ended", exit_code=self.exit_code)
 
 
-def _deliveries(wakers: Wakers) -> dict[Any, Any]:
+def _deliveries(wakers: EventHandlers) -> dict[Any, Any]:
     return {STRATEGIES: wakers.strategy_delivered, ACCOUNTS: wakers.account_delivered}
 
 

@@ -3,7 +3,7 @@ from decimal import Decimal
 
 import pytest
 
-from algo_brokers.dhan.answers import is_not_found, read_answer
+from algo_brokers.dhan.responses import is_not_found, read_answer
 from algo_brokers.errors import (
     AddressRefused,
     RateLimited,
@@ -11,7 +11,7 @@ from algo_brokers.errors import (
     TokenExpired,
     Unresolved,
 )
-from algo_brokers.http import Response
+from algo_brokers.http.client import Response
 
 
 def answer(status, body, **headers):

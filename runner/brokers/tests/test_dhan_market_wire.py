@@ -6,14 +6,14 @@ from fractions import Fraction
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from algo_contract.broker_session import BrokerSession
+from algo_contract.messages.broker_session import BrokerSession
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from algo_brokers.dhan.endpoints import endpoints
-from algo_brokers.dhan.market_wire import MarketWire, float_paise
+from algo_brokers.dhan.urls import endpoints
+from algo_brokers.dhan.market_stream import MarketStream, float_paise
 from algo_brokers.instruments import Instrument
-from algo_brokers.wire import GarbledFrame, Said, WireTick
+from algo_brokers.streaming import MalformedFrame, StreamMessage, MarketTick
 
 NOW = 1_767_585_001
 SESSION = BrokerSession(
@@ -29,7 +29,7 @@ RELIANCE = Instrument(exchange="BSE", symbol="RELIANCE", token=500325, tick_size
 
 
 def wire(*, base=None, now=NOW):
-    return MarketWire(endpoints(base, base), SESSION, clock=lambda: float(now))
+    return MarketStream(endpoints(base, base), SESSION, clock=lambda: float(now))
 
 
 def head(code, size, segment=1, token=11915):
@@ -66,11 +66,11 @@ KEY = 1 << 32 | 11915
 def test_ticks__full_and_quote__carry_price_quantity_volume_and_time(packet, size):
     frame = packet(94.65)
     assert len(frame) == size
-    assert wire().ticks(frame) == [WireTick(KEY, 9465, 7, 1000, NOW * 1_000_000)]
+    assert wire().ticks(frame) == [MarketTick(KEY, 9465, 7, 1000, NOW * 1_000_000)]
 
 
 def test_ticks__ticker__carries_price_and_time():
-    assert wire().ticks(ticker(94.65)) == [WireTick(KEY, 9465, 0, 0, NOW * 1_000_000)]
+    assert wire().ticks(ticker(94.65)) == [MarketTick(KEY, 9465, 0, 0, NOW * 1_000_000)]
 
 
 def test_ticks__stacked_packets__are_read_one_after_the_other():
@@ -82,7 +82,7 @@ def test_ticks__stacked_packets__are_read_one_after_the_other():
 def test_ticks__nothing_but_other_packets__are_none():
     assert wire().ticks(previous_close(94)) == []
     assert wire().ticks(b"") == []
-    assert wire().said(previous_close(94)) == Said()
+    assert wire().said(previous_close(94)) == StreamMessage()
 
 
 def test_ticks__packet_of_a_kind_not_known__is_passed_over_by_its_length():
@@ -103,7 +103,7 @@ def test_ticks__packet_of_a_kind_not_known__is_passed_over_by_its_length():
     ],
 )
 def test_ticks__frame_that_is_not_of_this_protocol__is_garbled(frame):
-    with pytest.raises(GarbledFrame):
+    with pytest.raises(MalformedFrame):
         wire().ticks(frame)
 
 
@@ -111,7 +111,7 @@ def test_ticks__frame_that_is_not_of_this_protocol__is_garbled(frame):
 @given(st.binary(max_size=400), st.sampled_from([0, 2, 4, 6, 8, 50]))
 def test_ticks_and_said__any_bytes__are_understood_or_garbled(noise, code):
     for read in (wire().ticks, wire().said):
-        with contextlib.suppress(GarbledFrame):
+        with contextlib.suppress(MalformedFrame):
             read(bytes([code]) + noise)
 
 
@@ -169,7 +169,7 @@ def test_float_paise__beyond_what_a_float_tells__is_no_price():
     ],
 )
 def test_ticks__frame_garbled_in_part__keeps_the_good_prices(frame, prices):
-    with pytest.raises(GarbledFrame) as caught:
+    with pytest.raises(MalformedFrame) as caught:
         wire().ticks(frame)
     assert [tick.price for tick in caught.value.ticks] == prices
 
@@ -218,5 +218,5 @@ def test_said__disconnect__ends_the_connection_and_says_why(reason, needs_login)
 
 
 def test_said__text__is_garbled():
-    with pytest.raises(GarbledFrame):
+    with pytest.raises(MalformedFrame):
         wire().said("hello")

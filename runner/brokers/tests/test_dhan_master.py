@@ -1,6 +1,6 @@
 import pytest
 
-from algo_brokers.dhan.master import parse_master
+from algo_brokers.dhan.instruments import parse_master
 from algo_brokers.instruments import Instrument, InstrumentMaster
 
 HEADER = (

@@ -2,21 +2,21 @@ import contextlib
 import json
 
 import pytest
-from algo_contract.broker_session import BrokerSession
+from algo_contract.messages.broker_session import BrokerSession
 from algo_contract.ids import order_tag
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from algo_brokers.dhan.endpoints import endpoints
-from algo_brokers.dhan.orders_wire import OrdersWire
+from algo_brokers.dhan.urls import endpoints
+from algo_brokers.dhan.order_stream import OrderStream
 from algo_brokers.instruments import Instrument
-from algo_brokers.wire import GarbledFrame
+from algo_brokers.streaming import MalformedFrame
 
 TAG = order_tag("uid", "2026-01-05", "entry", 1)
 SESSION = BrokerSession(
     broker="dhan", client_id="11", api_key="", access_token="jwt", issued_us=0, expires_us=1
 )
-WIRE = OrdersWire(endpoints(None, None), SESSION)
+WIRE = OrderStream(endpoints(None, None), SESSION)
 
 DATA = {
     "orderNo": "77",
@@ -67,7 +67,7 @@ def test_said__other_kind_of_message__is_a_notice():
     ["", "{", "[]", '{"Type": "order_alert"}', '{"Type": "order_alert", "Data": 5}', b"\xff"],
 )
 def test_said__no_order_update__is_garbled(frame):
-    with pytest.raises(GarbledFrame):
+    with pytest.raises(MalformedFrame):
         WIRE.said(frame)
 
 
@@ -77,7 +77,7 @@ JUNK = st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_siz
 @settings(max_examples=100, deadline=None)
 @given(st.fixed_dictionaries({}, optional=dict.fromkeys(DATA, JUNK)))
 def test_said__any_values__are_understood_or_garbled(junk):
-    with contextlib.suppress(GarbledFrame):
+    with contextlib.suppress(MalformedFrame):
         WIRE.said(alert(**junk))
 
 

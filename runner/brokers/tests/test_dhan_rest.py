@@ -9,13 +9,13 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
-from algo_contract.broker_session import BrokerSession
+from algo_contract.messages.broker_session import BrokerSession
 from algo_contract.ids import order_tag
 from algo_engine.orders import Order, Terms
 
-from algo_brokers.dhan import KIND
-from algo_brokers.dhan.login import DhanLogin
-from algo_brokers.dhan.totp import totp
+from algo_brokers.dhan import ADAPTER
+from algo_brokers.dhan.auth import DhanAuth
+from algo_brokers.dhan.auth import totp
 from algo_brokers.errors import (
     AddressRefused,
     DeniedLocally,
@@ -24,9 +24,9 @@ from algo_brokers.errors import (
     TokenExpired,
     Unresolved,
 )
-from algo_brokers.http import Http
+from algo_brokers.http.client import HttpClient
 from algo_brokers.instruments import Instrument
-from algo_brokers.kinds import Desk, kind
+from algo_brokers.adapters import TradingContext, adapter
 from algo_brokers.port import Funds, Position, Quote
 
 DAY = "2026-11-20"
@@ -104,15 +104,15 @@ async def dhan():
 
 @pytest.fixture
 async def http():
-    client = Http()
+    client = HttpClient()
     yield client
     await client.close()
 
 
 @pytest.fixture
 def broker(dhan, http):
-    desk = Desk(instrument=YESBANK, product="Intraday", trading_day=DAY)
-    return KIND.broker(http, KIND.endpoints(dhan.url, None), SESSION, desk)
+    desk = TradingContext(instrument=YESBANK, product="Intraday", trading_day=DAY)
+    return ADAPTER.broker(http, ADAPTER.endpoints(dhan.url, None), SESSION, desk)
 
 
 def soon():
@@ -120,7 +120,7 @@ def soon():
 
 
 def test_kind__dhan__is_this_one():
-    assert kind("dhan") is KIND
+    assert adapter("dhan") is ADAPTER
 
 
 async def test_place__stop__is_sent_as_dhan_names_it(dhan, broker):
@@ -164,7 +164,7 @@ async def test_place__illegal__is_denied_without_asking(dhan, broker, terms):
 
 
 async def test_place__without_a_desk__is_denied(dhan, http):
-    reader = KIND.broker(http, KIND.endpoints(dhan.url, None), SESSION, None)
+    reader = ADAPTER.broker(http, ADAPTER.endpoints(dhan.url, None), SESSION, None)
     with pytest.raises(DeniedLocally, match="only reads"):
         await reader.place(order(), send_by=soon())
 
@@ -430,7 +430,7 @@ NOW_US = 1_795_146_601_000_000
 async def test_login__pin_and_code__make_a_session_until_its_expiry(dhan, http):
     reply = {"dhanClientId": "11", "accessToken": "jwt-2", "expiryTime": "2026-11-21T09:20:01.000"}
     dhan.give("POST /app/generateAccessToken", reply)
-    login = KIND.login(KIND.endpoints(dhan.url, None))
+    login = ADAPTER.login(ADAPTER.endpoints(dhan.url, None))
 
     session = await login.login(http, SECRETS, callback={}, now_us=NOW_US)
 
@@ -443,7 +443,7 @@ async def test_login__pin_and_code__make_a_session_until_its_expiry(dhan, http):
 
 async def test_login__expiry_not_told__is_a_day_from_now(dhan, http):
     dhan.give("POST /app/generateAccessToken", {"accessToken": "jwt-2"})
-    login = KIND.login(KIND.endpoints(dhan.url, None))
+    login = ADAPTER.login(ADAPTER.endpoints(dhan.url, None))
     session = await login.login(http, SECRETS, callback={}, now_us=NOW_US)
     assert session.expires_us == NOW_US + 24 * 3600 * 1_000_000
 
@@ -466,7 +466,7 @@ LOGIN_ERRORS = [
 @pytest.mark.parametrize(("status", "reply", "error"), LOGIN_ERRORS)
 async def test_login__refused_or_unclear__is_told_without_secrets(dhan, http, status, reply, error):
     dhan.give("POST /app/generateAccessToken", reply, status=status)
-    login = KIND.login(KIND.endpoints(dhan.url, None))
+    login = ADAPTER.login(ADAPTER.endpoints(dhan.url, None))
     with pytest.raises(error) as caught:
         await login.login(http, SECRETS, callback={}, now_us=NOW_US)
     assert type(caught.value) is error
@@ -474,7 +474,7 @@ async def test_login__refused_or_unclear__is_told_without_secrets(dhan, http, st
 
 
 async def test_login__seed_that_is_none__is_rejected_and_not_shown(http):
-    login = KIND.login(KIND.endpoints("http://127.0.0.1:1", None))
+    login = ADAPTER.login(ADAPTER.endpoints("http://127.0.0.1:1", None))
     with pytest.raises(Rejected, match="not base32") as caught:
         await login.login(http, SECRETS | {"totp_seed": "189"}, callback={}, now_us=NOW_US)
     assert "189" not in str(caught.value)
@@ -498,7 +498,9 @@ class HandClock:
 
 
 async def logging_in(dhan, http, clock, *, second):
-    login = DhanLogin(KIND.endpoints(dhan.url, None), monotonic=clock.monotonic, sleep=clock.sleep)
+    login = DhanAuth(
+        ADAPTER.endpoints(dhan.url, None), monotonic=clock.monotonic, sleep=clock.sleep
+    )
     now_us = int((STEP + second) * 1_000_000)
     return await login.login(http, SECRETS, callback={}, now_us=now_us)
 
@@ -562,7 +564,7 @@ async def test_login__pin_refused__is_asked_once(dhan, http):
 async def test_login__nobody_there__is_unresolved(http):
     async with answering() as gone:
         url = gone.url
-    login = KIND.login(KIND.endpoints(url, None))
+    login = ADAPTER.login(ADAPTER.endpoints(url, None))
     with pytest.raises(Unresolved):
         await login.login(http, SECRETS, callback={}, now_us=NOW_US)
 
@@ -570,7 +572,7 @@ async def test_login__nobody_there__is_unresolved(http):
 async def test_renew__alive__is_a_new_token(dhan, http):
     reply = {"token": "jwt-2", "expiryTime": "2026-11-21 21:20:01"}
     dhan.give("GET /v2/RenewToken", reply)
-    login = KIND.login(KIND.endpoints(dhan.url, None))
+    login = ADAPTER.login(ADAPTER.endpoints(dhan.url, None))
     session = await login.renew(http, SESSION, now_us=NOW_US)
     assert (session.access_token, session.issued_us) == ("jwt-2", NOW_US)
     assert dhan.asked[0][2]["access-token"] == "jwt-1"
@@ -583,13 +585,13 @@ RENEWALS = [(401, "DH-901", TokenExpired), (400, "DH-905", Rejected), (500, "DH-
 @pytest.mark.parametrize(("status", "code", "error"), RENEWALS)
 async def test_renew__too_late_or_not_for_this_token__is_told(dhan, http, status, code, error):
     dhan.give("GET /v2/RenewToken", BAD | {"errorCode": code}, status=status)
-    login = KIND.login(KIND.endpoints(dhan.url, None))
+    login = ADAPTER.login(ADAPTER.endpoints(dhan.url, None))
     with pytest.raises(error):
         await login.renew(http, SESSION, now_us=NOW_US)
 
 
 async def test_observed_address__told__is_what_dhan_sees(dhan, http):
-    login = KIND.login(KIND.endpoints(dhan.url, None))
+    login = ADAPTER.login(ADAPTER.endpoints(dhan.url, None))
     dhan.give("GET /v2/ip/getIP", {"detectedIP": "203.0.113.7"})
     assert await login.observed_address(http, SESSION) == "203.0.113.7"
     dhan.give("GET /v2/ip/getIP", [])
@@ -603,13 +605,13 @@ async def test_orders__address_refused__is_said(dhan, broker):
 
 
 async def test_download_master__refused__is_its_error(dhan, http):
-    endpoints = KIND.endpoints(dhan.url, None)
+    endpoints = ADAPTER.endpoints(dhan.url, None)
     dhan.give("GET /api-data/api-scrip-master.csv", b"a\nb\n")
-    pieces = [piece async for piece in KIND.download_master(http, endpoints, SESSION)]
+    pieces = [piece async for piece in ADAPTER.download_master(http, endpoints, SESSION)]
     assert b"".join(pieces) == b"a\nb\n"
     assert "access-token" not in dhan.asked[0][2]
 
     dhan.give("GET /api-data/api-scrip-master.csv", b"", status=503)
     with pytest.raises(Unresolved):
-        async for _ in KIND.download_master(http, endpoints, SESSION):
+        async for _ in ADAPTER.download_master(http, endpoints, SESSION):
             pass

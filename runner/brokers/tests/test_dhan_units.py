@@ -2,8 +2,8 @@ from decimal import Decimal
 
 import pytest
 
-from algo_brokers.dhan.totp import totp
-from algo_brokers.dhan.units import ist_us, nearest_paise, worth
+from algo_brokers.dhan.auth import totp
+from algo_brokers.dhan.parsing import ist_us, nearest_paise, worth
 
 RFC_SEED = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"  # RFC 6238 appendix B: 12345678901234567890
 

@@ -2,7 +2,7 @@ import pytest
 from algo_contract.ids import order_tag
 from algo_engine.orders import Terms
 
-from algo_brokers.dhan.words import book_row, our_tag, pushed_row
+from algo_brokers.dhan.parsing import book_row, our_tag, pushed_row
 
 TAG = order_tag("uid", "2026-01-05", "exit", 1)
 

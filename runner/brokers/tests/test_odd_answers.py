@@ -9,18 +9,18 @@ import json
 from dataclasses import dataclass, replace
 
 import pytest
-from algo_contract.broker_session import BrokerSession
+from algo_contract.messages.broker_session import BrokerSession
 from algo_contract.ids import order_tag
-from algo_engine.orders import Order, OrderRow, Terms
+from algo_engine.orders import Order, OrderReport, Terms
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from algo_brokers.errors import BrokerError
-from algo_brokers.http import Http, Response
+from algo_brokers.http.client import HttpClient, Response
 from algo_brokers.instruments import Instrument
-from algo_brokers.kinds import Desk, kind
-from algo_brokers.rows import read_row, row_json
-from algo_brokers.wire import GarbledFrame
+from algo_brokers.adapters import TradingContext, adapter
+from algo_brokers.order_reports import read_report, write_report
+from algo_brokers.streaming import MalformedFrame
 
 DAY = "2026-11-20"
 TOKEN = "the-token"
@@ -279,7 +279,7 @@ def bodies(draw, good):
 STATUSES = st.sampled_from([200] * 8 + [202, 204, 301, 400, 401, 403, 404, 429, 500])
 
 
-class Told(Http):
+class Told(HttpClient):
     """Answers every call alike, or every write; what happens on the way is `test_http`'s."""
 
     def __init__(self, body, status=200, *, write=None):
@@ -297,8 +297,8 @@ def broker_of(name, http):
     session = BrokerSession(
         broker=name, client_id="11", api_key="key", access_token=TOKEN, issued_us=0, expires_us=1
     )
-    desk = Desk(instrument=SHARE, product="Intraday", trading_day=DAY)
-    made = kind(name)
+    desk = TradingContext(instrument=SHARE, product="Intraday", trading_day=DAY)
+    made = adapter(name)
     return made.broker(http, made.endpoints(None, None), session, desk)
 
 
@@ -322,8 +322,8 @@ def outcome(call):
 def check(found):
     """Rows make sense, and survive their way through Redis."""
     for row in found if isinstance(found, list) else [found]:
-        if isinstance(row, OrderRow):
-            assert read_row(row_json(row)) == row
+        if isinstance(row, OrderReport):
+            assert read_report(write_report(row)) == row
             assert row.broker_id.isascii()
             assert len(row.message) < 1000
             assert row.message.isprintable()
@@ -383,8 +383,8 @@ def test_call__ten_megabytes_in_a_field__are_understood_or_of_the_family(name, c
 
 @pytest.mark.parametrize("name", PUSHES)
 def test_said__odd_push__is_understood_or_garbled(name):
-    wire = kind(name).wires(
-        kind(name).endpoints(None, None),
+    wire = adapter(name).wires(
+        adapter(name).endpoints(None, None),
         BrokerSession(
             broker=name, client_id="1", api_key="", access_token="", issued_us=0, expires_us=1
         ),
@@ -393,11 +393,11 @@ def test_said__odd_push__is_understood_or_garbled(name):
     @settings(max_examples=4 * EXAMPLES, deadline=None)
     @given(bodies(PUSHES[name]))
     def try_it(body):
-        with contextlib.suppress(GarbledFrame):
+        with contextlib.suppress(MalformedFrame):
             said = wire.said(body.decode(errors="replace"))
             check(list(said.orders))
             assert all(len(words) < 1000 and words.isprintable() for words in said.notices)
-        with contextlib.suppress(GarbledFrame):
+        with contextlib.suppress(MalformedFrame):
             wire.ticks(body)
 
     try_it()
@@ -411,7 +411,7 @@ SECRETS = {
 
 @pytest.mark.parametrize("name", GOOD)
 def test_login__odd_answer__is_a_session_that_works_or_of_the_family(name):
-    made = kind(name)
+    made = adapter(name)
     where = made.endpoints(None, None)
 
     @settings(max_examples=2 * EXAMPLES, deadline=None)

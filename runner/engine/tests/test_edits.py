@@ -4,17 +4,17 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from algo_engine.events import Cancel, Command, Edited, Request
+from algo_engine.events import Cancel, Command, StrategyEdited, Request
 from algo_engine.pricing import stop_in_force
 from algo_engine.state import execution, reason_of
 
-from by_hand import ByHand, modified
-from days import a_day, a_strategy
+from support.factories.engine_driver import ByHand, modified
+from support.factories.days import a_day, a_strategy
 
 
 def edit(hand: ByHand, **fields: Any) -> list[Request]:
     changed = replace(hand.state.strategy, generation=2, **fields)
-    return hand.hear(Edited(changed))
+    return hand.hear(StrategyEdited(changed))
 
 
 def test_before_the_entry__every_term_counts() -> None:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 from algo_contract.ids import order_tag
-from algo_engine.events import Cancel, Edited, Resumed
+from algo_engine.events import Cancel, StrategyEdited, ProcessResumed
 from algo_engine.state import (
     bought,
     execution,
@@ -16,8 +16,8 @@ from algo_engine.state import (
     reason_of,
 )
 
-from by_hand import ByHand, modified, placed
-from days import a_day, a_strategy
+from support.factories.engine_driver import ByHand, modified, placed
+from support.factories.days import a_day, a_strategy
 
 
 def test_openalgo_1304__a_stop_fires_when_it_is_touched() -> None:
@@ -48,7 +48,7 @@ def test_openalgo_932__an_entry_is_asked_for_once() -> None:
 
     assert len(first) == 1
     assert again == []
-    assert hand.hear(Resumed()) == []
+    assert hand.hear(ProcessResumed()) == []
 
 
 def test_nautilus_3176__no_answer_to_an_entry__is_never_sent_again() -> None:
@@ -158,7 +158,7 @@ def test_nautilus_4736__a_restart_leaves_a_healthy_position_alone() -> None:
     hand = ByHand()
     hand.hold()
 
-    assert hand.hear(Resumed()) == []
+    assert hand.hear(ProcessResumed()) == []
     assert execution(hand.state) == "BOUGHT"
 
 
@@ -184,8 +184,8 @@ def test_nautilus_5000__an_order_that_the_book_shows_is_not_dropped_for_a_refusa
 
 def test_hummingbot_1508__no_trade_after_the_stop() -> None:
     hand = ByHand()
-    hand.hear(Edited(replace(hand.day.strategy, desired_state="Stopped")))
-    hand.hear(Edited(replace(hand.day.strategy, desired_state="Active")))
+    hand.hear(StrategyEdited(replace(hand.day.strategy, desired_state="Stopped")))
+    hand.hear(StrategyEdited(replace(hand.day.strategy, desired_state="Active")))
 
     assert hand.tick(9500) == []
     assert (execution(hand.state), reason_of(hand.state)) == ("STOPPED", "stopped")

@@ -16,7 +16,7 @@ from algo_engine.state import State, average_price, realized_pnl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from days import a_strategy
+from support.factories.days import a_strategy
 
 FIVE = (TickBand(0, 5),)
 BANDS_2025 = (TickBand(25_000, 1), TickBand(100_000, 5), TickBand(500_000, 10), TickBand(0, 50))

@@ -4,9 +4,10 @@ change, protected exits that rest, stops that must be limits."""
 from dataclasses import replace
 
 import pytest
-from algo_contract.assignment import InstrumentFacts, Live
-from algo_engine.events import Cancel, Place, Renewed, Request, Seen, SessionEnd
-from algo_engine.orders import OrderRow, Terms
+from algo_contract.messages.instrument import InstrumentFacts
+from algo_contract.messages.assignment import Live
+from algo_engine.events import Cancel, Place, SessionRenewed, Request, OrderReported, SessionEnd
+from algo_engine.orders import OrderReport, Terms
 from algo_engine.state import (
     average_price,
     execution,
@@ -16,10 +17,10 @@ from algo_engine.state import (
     protection,
     reason_of,
 )
-from algo_engine.watch import watch
+from algo_engine.triggers import triggers
 
-from by_hand import SECOND, ByHand, modified, placed
-from days import a_day, a_strategy
+from support.factories.engine_driver import SECOND, ByHand, modified, placed
+from support.factories.days import a_day, a_strategy
 
 FACTS = InstrumentFacts(token=3050241, tick_size=5)
 
@@ -152,7 +153,7 @@ def test_a_broker_that_takes_no_stop__leaves_the_runner_to_guard() -> None:
 
 def shown(hand: ByHand, tag: str, limit: int) -> list[Request]:
     terms = Terms(type="LIMIT", quantity=10, price=limit)
-    return hand.hear(Seen(OrderRow(tag=tag, status="OPEN", terms=terms)))
+    return hand.hear(OrderReported(OrderReport(tag=tag, status="OPEN", terms=terms)))
 
 
 def test_an_exit_left_behind_by_the_price__is_priced_anew() -> None:
@@ -317,7 +318,7 @@ def test_a_new_session__ends_the_pauses() -> None:
         asked = hand.wait(1)
     assert not asked
 
-    assert placed(hand.hear(Renewed())) == ("SELL", "MARKET", 10, 0)
+    assert placed(hand.hear(SessionRenewed())) == ("SELL", "MARKET", 10, 0)
 
 
 def test_a_cancel_refused_for_long__becomes_rarer_and_is_told_once() -> None:
@@ -411,7 +412,7 @@ def test_a_denied_cancel_of_a_surplus_exit__has_a_timer() -> None:
 
     hand.answer(first.order.tag, "cancel", "denied")
 
-    assert watch(hand.state, hand.day, None).at_us <= hand.now_us + SECOND
+    assert triggers(hand.state, hand.day, None).at_us <= hand.now_us + SECOND
 
 
 # --- the end of the day --------------------------------------------------------------------------

@@ -7,9 +7,9 @@ from algo_engine.state import execution, is_done, is_flat, position, realized_pn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from days import a_day, a_strategy, ticks_at
-from oracle import Verdict, verdict
-from random_days import STEP, RandomDay, a_random_day
+from support.factories.days import a_day, a_strategy, ticks_at
+from support.factories.oracle import Verdict, verdict
+from support.factories.random_days import STEP, RandomDay, a_random_day
 
 
 def outcome(result: DayResult) -> tuple[object, ...]:

@@ -3,8 +3,8 @@
 from algo_engine.events import Cancel
 from algo_engine.state import execution, is_flat, position, protection, reason_of
 
-from by_hand import ByHand, modified, placed
-from days import a_day, a_strategy
+from support.factories.engine_driver import ByHand, modified, placed
+from support.factories.days import a_day, a_strategy
 
 
 def test_a_late_tick__triggers_the_stop_but_no_entry_and_no_target() -> None:

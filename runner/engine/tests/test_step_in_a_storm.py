@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from broker_storm import Storm
-from days import a_day, a_strategy
+from support.faults.chaotic_broker import Storm
+from support.factories.days import a_day, a_strategy
 
 KINDS = {
     "market": a_day(a_strategy(), clock="Wall"),

@@ -2,20 +2,20 @@
 
 from dataclasses import replace
 
-from algo_contract.assignment import Assignment
-from algo_engine import paper
-from algo_engine.events import Edited, Tick, Timer
-from algo_engine.paper import PaperBook
+from algo_contract.messages.assignment import Assignment
+from algo_engine import paper_book
+from algo_engine.events import StrategyEdited, Tick, Timer
+from algo_engine.paper_book import PaperBook
 from algo_engine.replay import _Run
 from algo_engine.state import State
 from algo_engine.step import step
-from algo_engine.watch import NO_TICK, Watch, watch
+from algo_engine.triggers import NO_TICK, Triggers, triggers
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from by_hand import ByHand, modified
-from days import a_day, a_strategy, ticks_at
-from random_days import RandomDay, a_random_day
+from support.factories.engine_driver import ByHand, modified
+from support.factories.days import a_day, a_strategy, ticks_at
+from support.factories.random_days import RandomDay, a_random_day
 
 
 def without_ticks(state: State) -> State:
@@ -27,7 +27,7 @@ def assert_idle(day: Assignment, state: State, book: PaperBook | None, price: in
     assert actions == []
     assert without_ticks(after) == without_ticks(state)
     if book is not None:
-        assert paper.trade(book, price) is book
+        assert paper_book.trade(book, price) is book
 
 
 @settings(max_examples=300, deadline=None)
@@ -42,7 +42,7 @@ def test_what_the_watch_lets_pass__changes_nothing(random: RandomDay, data: st.D
         if low < price < high and time_us < at_us:
             assert_idle(day, run.state, run.book, price, time_us)
         run.tick(price, time_us)
-    wanted = watch(run.state, day, run.book)
+    wanted = triggers(run.state, day, run.book)
     if wanted.low + 1 < wanted.high and run.state.time_us < wanted.at_us:
         price = data.draw(st.integers(wanted.low + 1, min(wanted.high - 1, 20_000_00)))
         last_us = max(run.state.time_us, min(wanted.at_us - 1, session.close_us))
@@ -56,7 +56,7 @@ def test_done__no_tick_matters() -> None:
     for _, _, time_us, price, _, _ in ticks_at([9500, 9290]):
         run.tick(price, time_us)
 
-    assert watch(run.state, day, run.book) == NO_TICK
+    assert triggers(run.state, day, run.book) == NO_TICK
 
 
 def test_holding__the_stop_the_target_and_the_sell_time_matter() -> None:
@@ -65,22 +65,22 @@ def test_holding__the_stop_the_target_and_the_sell_time_matter() -> None:
     run.tick(9500, ticks_at([9500])[0][2])
 
     sell_us = day.session.midnight_us + day.strategy.sell_time * 1_000_000
-    assert watch(run.state, day, run.book) == Watch(9300, 9700, sell_us)
+    assert triggers(run.state, day, run.book) == Triggers(9300, 9700, sell_us)
 
 
 def test_a_change_of_the_stop_that_has_to_wait__is_woken_up_for() -> None:
     hand = ByHand()
     stop = hand.hold()
     hand.wait(5)
-    assert modified(hand.hear(Edited(replace(hand.state.strategy, stop_loss=9350)))) == (
+    assert modified(hand.hear(StrategyEdited(replace(hand.state.strategy, stop_loss=9350)))) == (
         "STOP_MARKET", 10, 9350,
     )  # fmt: skip
     hand.show(stop, "TRIGGER_PENDING", trigger_price=9350)
     hand.answer(stop, "modify")
 
-    assert hand.hear(Edited(replace(hand.state.strategy, stop_loss=9320))) == []
+    assert hand.hear(StrategyEdited(replace(hand.state.strategy, stop_loss=9320))) == []
 
-    due_us = watch(hand.state, hand.day, None).at_us
+    due_us = triggers(hand.state, hand.day, None).at_us
     assert due_us == hand.now_us + 1_000_000
     assert modified(hand.hear(Timer(due_us))) == ("STOP_MARKET", 10, 9320)
 
@@ -92,4 +92,4 @@ def test_a_part_filled_entry__its_end_and_the_guard_both_matter() -> None:
     while hand.state.exit_retry_us <= hand.now_us:
         hand.answer(hand.exit_tag, "place", "denied")
 
-    assert watch(hand.state, hand.day, None).at_us == hand.state.exit_retry_us
+    assert triggers(hand.state, hand.day, None).at_us == hand.state.exit_retry_us

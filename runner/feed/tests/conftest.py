@@ -4,9 +4,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from algo_contract.assignment import RedisServer
-from algo_feed.settings import PublishSettings
-from redis_server import RedisProcess
+from algo_contract.messages.redis_server import RedisServer
+from algo_feed.replay.settings import PublishSettings
+from support.servers.redis_server import RedisProcess
 
 MakeSettings = Callable[..., PublishSettings]
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from redis_server import RedisProcess
+from support.servers.redis_server import RedisProcess
 
 DAY = "2019-07-09"
 TickFile = Callable[..., Path]

@@ -3,8 +3,8 @@
 import random
 
 import pytest
-from algo_brokers.wire import WireTick
-from algo_feed.exchange_clock import ExchangeClock, restamped
+from algo_brokers.streaming import MarketTick
+from algo_feed.ticks.exchange_clock import ExchangeClock, restamped
 
 SECOND = 1_000_000
 HOUR = 3600 * SECOND
@@ -106,7 +106,7 @@ def test_recorded__connected_anew_in_the_day__goes_on() -> None:
 
 
 def stamps(
-    *ticks: WireTick, last: dict[int, int], stamps_trades: bool = True, now_us: int = NOW
+    *ticks: MarketTick, last: dict[int, int], stamps_trades: bool = True, now_us: int = NOW
 ) -> list[int]:
     found = restamped(list(ticks), received_us=now_us, last=last, stamps_trades=stamps_trades)
     return [tick.time_us for tick in found]
@@ -114,7 +114,7 @@ def stamps(
 
 def test_restamped__unchanged_trade_time__receive_time() -> None:
     last: dict[int, int] = {}
-    first = WireTick(1, 100, 1, 10, NOW - 60 * SECOND)
+    first = MarketTick(1, 100, 1, 10, NOW - 60 * SECOND)
 
     assert stamps(first, last=last) == [NOW - 60 * SECOND]
     assert stamps(first, last=last) == [NOW]
@@ -127,7 +127,7 @@ def test_restamped__unchanged_trade_time__receive_time() -> None:
 @pytest.mark.parametrize("stamps_trades", [True, False])
 def test_restamped__no_trade_today__never_published(*, stamps_trades: bool) -> None:
     last: dict[int, int] = {}
-    untraded = WireTick(1, 10_000, 7, 0, NOW - 3 * DAY)
+    untraded = MarketTick(1, 10_000, 7, 0, NOW - 3 * DAY)
 
     for _ in range(3):
         assert stamps(untraded, last=last, stamps_trades=stamps_trades) == []
@@ -135,7 +135,7 @@ def test_restamped__no_trade_today__never_published(*, stamps_trades: bool) -> N
 
 def test_restamped__last_trade_of_an_earlier_day__keeps_its_time() -> None:
     last: dict[int, int] = {}
-    earlier = WireTick(1, 10_000, 7, 50, NOW - 3 * DAY)
+    earlier = MarketTick(1, 10_000, 7, 50, NOW - 3 * DAY)
 
     for _ in range(3):
         assert stamps(earlier, last=last) == [NOW - 3 * DAY]
@@ -144,7 +144,7 @@ def test_restamped__last_trade_of_an_earlier_day__keeps_its_time() -> None:
 @pytest.mark.parametrize("stamps_trades", [True, False])
 def test_restamped__no_time__only_after_a_stamp_of_today(*, stamps_trades: bool) -> None:
     last: dict[int, int] = {}
-    bare = WireTick(1, 10_000, 7, 50, 0)
+    bare = MarketTick(1, 10_000, 7, 50, 0)
 
     assert stamps(bare, bare, last=last, stamps_trades=stamps_trades) == []
     stamped = bare._replace(time_us=NOW - SECOND)
@@ -156,6 +156,6 @@ def test_restamped__no_time__only_after_a_stamp_of_today(*, stamps_trades: bool)
 
 def test_restamped__stamps_of_packets__stay() -> None:
     last: dict[int, int] = {}
-    packet = WireTick(1, 100, 1, 10, NOW - SECOND)
+    packet = MarketTick(1, 100, 1, 10, NOW - SECOND)
 
     assert stamps(packet, packet, last=last, stamps_trades=False) == [NOW - SECOND] * 2

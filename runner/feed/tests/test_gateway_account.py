@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 from algo_contract import redis_keys
-from algo_contract.broker_session import BrokerSession
-from algo_feed.ended_session import KEPT_SECONDS
-from feed_gateway import ACCOUNT, YESBANK, Feed, feed_gateway, zerodha_session
-from redis_server import RedisProcess
-from sim_server import Simulator, simulator
+from algo_contract.messages.broker_session import BrokerSession
+from algo_feed.broker.session_expiry import KEPT_SECONDS
+from support.servers.feed_gateway import ACCOUNT, YESBANK, Feed, feed_gateway, zerodha_session
+from support.servers.redis_server import RedisProcess
+from support.servers.sim_server import Simulator, simulator
 
 
 TAGS = ["FIRST7K2MQ4XRWZ6ABCD", "SECOND7K2MQ4XRWZ6ABC", "THIRD7K2MQ4XRWZ6ABCD"]

@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-from algo_brokers.http import Http
-from algo_brokers.kinds import kind
-from algo_contract.broker_session import BrokerSession
+from algo_brokers.http.client import HttpClient
+from algo_brokers.adapters import adapter
+from algo_contract.messages.broker_session import BrokerSession
 from algo_contract.trading_day import seconds_of_day
 from algo_engine.tick_file import read_ticks
-from feed_gateway import YESBANK, Feed, feed_gateway
-from redis_server import RedisProcess
-from sim_server import TICKS, Simulator, simulator, step_begin_us
+from support.servers.feed_gateway import YESBANK, Feed, feed_gateway
+from support.servers.redis_server import RedisProcess
+from support.servers.sim_server import TICKS, Simulator, simulator, step_begin_us
 
 SECOND = 1_000_000
 MIDNIGHT = 1_562_610_600 * SECOND
@@ -17,8 +17,8 @@ MIDNIGHT = 1_562_610_600 * SECOND
 
 async def dhan_session(sim: Simulator) -> BrokerSession:
     """From a log-in with PIN and TOTP."""
-    dhan = kind("dhan")
-    http = Http()
+    dhan = adapter("dhan")
+    http = HttpClient()
     secrets = {"client_id": "1100000001", "pin": "123456", "totp_seed": "JBSWY3DPEHPK3PXP"}
     login = dhan.login(dhan.endpoints(sim.base_url("dhan"), sim.feed_url("dhan")))
     try:

@@ -11,17 +11,18 @@ from typing import Any
 import pytest
 from algo_brokers.errors import RateLimited, TokenExpired, Unresolved
 from algo_brokers.instruments import Instrument
-from algo_contract.broker_session import BrokerSession, session_json
-from algo_engine.orders import OrderRow, Terms
-from algo_feed.account_files import SessionFile
-from algo_feed.broker_desk import BrokerDesk
-from algo_feed.exchange_clock import ExchangeClock
-from algo_feed.hours import Hours
-from algo_feed.master_load import MasterKeeper, lines, load_master
-from algo_feed.rhythm import Rhythm
-from algo_feed.rows_told import RowsTold
-from algo_feed.shards import sharded
-from algo_feed.silence import Silence
+from algo_contract.messages.broker_session import BrokerSession, session_json
+from algo_engine.orders import OrderReport, Terms
+from algo_service.logging import JsonFormatter
+from algo_feed.broker.session_file import SessionFile
+from algo_feed.broker.client import BrokerClient
+from algo_feed.ticks.exchange_clock import ExchangeClock
+from algo_feed.market_hours import MarketHours
+from algo_feed.broker.instrument_loader import InstrumentLoader, lines, load_instruments
+from algo_feed.settings import Intervals
+from algo_feed.orders.changes import ChangeTracker
+from algo_feed.subscriptions.subscriber import assign_to_sockets
+from algo_feed.websocket.staleness import StalenessDetector
 
 
 def instrument(number: int, *, token: int | None = None) -> Instrument:
@@ -34,7 +35,7 @@ def test_sharded__changing_wishes__within_limits_and_nothing_moves() -> None:
     for _ in range(300):
         wanted = [instrument(n) for n in dice.sample(range(40), dice.randrange(40))]
         before = {i: n for n, shard in enumerate(shards) for i in shard}
-        shards, beyond = sharded(wanted, shards, sockets=3, limit=8)
+        shards, beyond = assign_to_sockets(wanted, shards, sockets=3, limit=8)
         after = [i for shard in shards for i in shard]
         assert len(shards) <= 3
         assert all(len(shard) <= 8 for shard in shards)
@@ -45,13 +46,13 @@ def test_sharded__changing_wishes__within_limits_and_nothing_moves() -> None:
 
 def test_sharded__new_token__subscribed_anew() -> None:
     old, new = instrument(1), instrument(1, token=900)
-    shards, _ = sharded([new], [frozenset({old})], sockets=1, limit=1)
+    shards, _ = assign_to_sockets([new], [frozenset({old})], sockets=1, limit=1)
 
     assert shards == [frozenset({new})]
 
 
 def test_silence__ticks_or_none__patience_doubles_only_without_them() -> None:
-    silence = Silence(stale_seconds=5)
+    silence = StalenessDetector(stale_seconds=5)
     silence.asked(100)
     assert not silence.is_too_long(105)
     assert silence.is_too_long(105.1)
@@ -66,7 +67,7 @@ def test_silence__ticks_or_none__patience_doubles_only_without_them() -> None:
 
 def test_silence__share_traded_seldom__given_up_few_times() -> None:
     for gap in (6, 15, 20, 25, 40, 55):
-        silence, ends = Silence(stale_seconds=5), 0
+        silence, ends = StalenessDetector(stale_seconds=5), 0
         silence.asked(0)
         for second in range(1, 7200):
             if second % gap == 0:
@@ -79,7 +80,7 @@ def test_silence__share_traded_seldom__given_up_few_times() -> None:
 
 
 def test_silence__ticks_without_a_gap__patience_shrinks_slowly() -> None:
-    silence = Silence(stale_seconds=5)
+    silence = StalenessDetector(stale_seconds=5)
     silence.asked(0)
     for _ in range(10):
         silence.is_too_long(1e6)
@@ -94,7 +95,7 @@ def test_silence__ticks_without_a_gap__patience_shrinks_slowly() -> None:
 
 
 def test_silence__market_closed__excused() -> None:
-    silence = Silence(stale_seconds=5)
+    silence = StalenessDetector(stale_seconds=5)
     silence.asked(100)
     silence.excused(1000)
     assert not silence.is_too_long(1004)
@@ -104,8 +105,8 @@ def test_silence__market_closed__excused() -> None:
     assert silence.is_too_long(2e9 + 60.1), "never more than a minute"
 
 
-def row(number: str, filled: int = 0) -> OrderRow:
-    return OrderRow(
+def row(number: str, filled: int = 0) -> OrderReport:
+    return OrderReport(
         tag="T",
         status="OPEN",
         terms=Terms(type="MARKET", quantity=10),
@@ -115,7 +116,7 @@ def row(number: str, filled: int = 0) -> OrderRow:
 
 
 def test_rows_told__same_book__told_once() -> None:
-    told = RowsTold()
+    told = ChangeTracker()
     assert told.news([row("1"), row("2")], started_us=1) == [row("1"), row("2")]
     assert told.news([row("1"), row("2", 5)], started_us=2) == [row("2", 5)]
     assert told.news([row("1"), row("2", 5)], started_us=3) == []
@@ -124,7 +125,7 @@ def test_rows_told__same_book__told_once() -> None:
 
 
 def test_rows_told__pushed_while_the_book_was_read__book_waits_its_turn() -> None:
-    told = RowsTold()
+    told = ChangeTracker()
     told.pushed(row("1", 10), now_us=5)
     told.pushed(row("2", 3), now_us=5)
 
@@ -133,7 +134,7 @@ def test_rows_told__pushed_while_the_book_was_read__book_waits_its_turn() -> Non
 
 
 def test_rows_told__late_push__next_book_corrects_it() -> None:
-    told = RowsTold()
+    told = ChangeTracker()
     assert told.news([row("1", 10)], started_us=1) == [row("1", 10)]
     told.pushed(row("1", 4), now_us=5)
 
@@ -159,7 +160,7 @@ def parse(rows):
 
 
 async def test_load_master__pieces__parsed_beside_the_loop() -> None:
-    master = await load_master(pieces_of(b"AB", b"", b"C\nDEF\n"), parse)
+    master = await load_instruments(pieces_of(b"AB", b"", b"C\nDEF\n"), parse)
 
     found = master.by_symbol("NSE", "ABC")
     assert found is not None
@@ -173,16 +174,16 @@ async def test_load_master__download_fails__its_error() -> None:
         raise Unresolved("gone")
 
     with pytest.raises(Unresolved, match="gone"):
-        await load_master(broken(), parse)
+        await load_instruments(broken(), parse)
 
 
 async def test_master__much_shorter_than_the_one_before__refused(
-    tmp_path: Path, capsys, monkeypatch
+    tmp_path: Path, caplog, monkeypatch
 ) -> None:
     files = [["BSE:ONLY"], *([f"NSE:{n}" for n in range(size)] for size in (100, 79, 0, 80))]
     texts = iter(["\n".join(names) for names in files])
     today = dt.date(2026, 11, 23)
-    monkeypatch.setattr("algo_feed.master_load.CHECK_SECONDS", 0.01)
+    monkeypatch.setattr("algo_feed.broker.instrument_loader.CHECK_SECONDS", 0.01)
 
     async def download(_: BrokerSession):
         text = next(texts, None)
@@ -195,7 +196,7 @@ async def test_master__much_shorter_than_the_one_before__refused(
             exchange, _, symbol = row.partition(":")
             yield Instrument(exchange=exchange, symbol=symbol, token=number, tick_size=5)
 
-    keeper = MasterKeeper(
+    keeper = InstrumentLoader(
         download,
         shares,
         desk=desk_at(tmp_path, longest_pause=0.01),
@@ -214,14 +215,14 @@ async def test_master__much_shorter_than_the_one_before__refused(
     keeping.cancel()
 
     assert set(sizes) == {100, 80}
-    said = capsys.readouterr().err
+    said = "\n".join(map(JsonFormatter().format, caplog.records))
     assert said.count("no shares of NSE") == 2
     assert said.count("master_refused") == 1
 
 
 def test_hours__recorded_day__by_its_clock() -> None:
     clock = ExchangeClock("Feed")
-    hours = Hours(clock, broker="zerodha")
+    hours = MarketHours(clock, broker="zerodha")
     assert (hours.is_open(), hours.orders_change(), hours.master_day()) == (False, True, None)
 
     def at(hour: int, minute: int) -> bool:
@@ -272,7 +273,7 @@ async def test_session_file__ended__refused_twice_with_nothing_answered_between(
     tmp_path: Path, monkeypatch
 ) -> None:
     now = 100.0
-    monkeypatch.setattr("algo_feed.account_files.time.monotonic", lambda: now)
+    monkeypatch.setattr("algo_feed.broker.session_file.time.monotonic", lambda: now)
     (tmp_path / "session.json").write_text(session_json(session("one")))
     file = SessionFile(tmp_path, every=9)
     assert file.ended(after=2) is None
@@ -328,10 +329,10 @@ async def test_desk__refused__soon_tried_once_more_and_then_seldom(
     assert patience == [2, 30, 60, 60, 2]
 
 
-def desk_at(folder: Path, **options: Any) -> BrokerDesk[BrokerSession]:
+def desk_at(folder: Path, **options: Any) -> BrokerClient[BrokerSession]:
     (folder / "session.json").write_text(session_json(session("one")))
     sessions = SessionFile(folder, every=9)
-    return BrokerDesk("orders", lambda s: s, sessions=sessions, rhythm=Rhythm(), **options)
+    return BrokerClient("orders", lambda s: s, sessions=sessions, intervals=Intervals(), **options)
 
 
 @pytest.mark.parametrize("error", [RateLimited("busy", retry_after=60), Unresolved("HTTP 503")])
@@ -347,7 +348,7 @@ async def test_desk__broker_under_pressure__pauses_are_capped(
         raise error
 
     desk = desk_at(tmp_path, longest_pause=4.0)
-    monkeypatch.setattr("algo_feed.broker_desk.asyncio.sleep", noted)
+    monkeypatch.setattr("algo_feed.broker.client.asyncio.sleep", noted)
     for _ in range(20):
         assert await desk.ask(fails) is None
 
@@ -358,7 +359,7 @@ async def test_desk__broker_under_pressure__pauses_are_capped(
 
 @pytest.mark.parametrize("text", ["", "{}", "no JSON", json.dumps({"access_token": "secret"})])
 async def test_session_file__unreadable__the_last_good_one(
-    tmp_path: Path, text: str, capsys
+    tmp_path: Path, text: str, caplog
 ) -> None:
     path = tmp_path / "session.json"
     path.write_text(session_json(session("one")))
@@ -368,4 +369,4 @@ async def test_session_file__unreadable__the_last_good_one(
     assert not file._read()
     assert not file._read()
     assert await file.usable(refused=None, seconds=9) == session("one")
-    assert "secret" not in capsys.readouterr().err
+    assert "secret" not in "".join(map(JsonFormatter().format, caplog.records))

@@ -13,20 +13,20 @@ from pathlib import Path
 import aiohttp
 import pytest
 import trustme
-from algo_contract.assignment import RedisServer, redis_json
-from algo_contract.feed_assignment import FeedAssignment, feed_json
-from algo_feed.account_files import check_redis
-from algo_feed.errors import BadInput, RedisFailed
-from algo_feed.run import run
-from algo_operator.specs.acl import feed_rules
-from feed_gateway import ACCOUNT, YESBANK, Feed, feed_gateway, write_secret
-from redis_server import RedisProcess, free_port
-from sim_server import simulator
+from algo_contract.messages.redis_server import RedisServer, redis_json
+from algo_contract.messages.feed_assignment import FeedAssignment, feed_json
+from algo_service.mounted_secret import LoginChanged, check_login
+from algo_feed.errors import BadInput
+from algo_feed.process import run
+from algo_operator.specs.redis_rules import feed_rules
+from support.servers.feed_gateway import ACCOUNT, YESBANK, Feed, feed_gateway, write_secret
+from support.servers.redis_server import RedisProcess, free_port
+from support.servers.sim_server import simulator
 
 NEVER = ("pydantic", "aiohttp", "kubernetes", "kubernetes_asyncio", "pandas", "kopf", "yaml")
 LOADED = """
 import asyncio, json, sys
-import algo_feed.__main__, algo_feed.run, algo_brokers.zerodha, algo_brokers.dhan
+import algo_feed.__main__, algo_feed.process, algo_brokers.zerodha, algo_brokers.dhan
 print(json.dumps(sorted(sys.modules)))
 """
 
@@ -37,8 +37,7 @@ def test_modules__of_run__stay_few() -> None:
 
     assert [name for name in modules if name.split(".")[0] in NEVER] == []
     assert "algo_contract.v1alpha1" not in modules
-    assert "argparse" not in modules
-    assert "algo_feed.publish" not in modules
+    assert "algo_feed.replay.publisher" not in modules
 
 
 def test_run__nothing_mounted__a_sentence_and_status_2(tmp_path: Path) -> None:
@@ -46,7 +45,7 @@ def test_run__nothing_mounted__a_sentence_and_status_2(tmp_path: Path) -> None:
     done = subprocess.run(words, capture_output=True, text=True, timeout=20, check=False)
 
     assert done.returncode == 2
-    assert "is the feed's Secret mounted there?" in done.stderr
+    assert "is the pod's Secret mounted there?" in done.stdout
     assert "Traceback" not in done.stderr
 
 
@@ -56,20 +55,20 @@ async def test_run__sigterm__leaves_quietly(tmp_path: Path, redis: RedisProcess)
         feed = Feed(tmp_path, free_port(), redis)
         words = ["-m", "algo_feed", "run", "--secret", str(tmp_path), "--port", str(feed.port)]
         process = await asyncio.create_subprocess_exec(
-            sys.executable, *words, stderr=asyncio.subprocess.PIPE
+            sys.executable, *words, stdout=asyncio.subprocess.PIPE
         )
         await feed.want(YESBANK)
         await sim.advance("09:20:00")
         await feed.until(feed.trades)
         process.send_signal(signal.SIGTERM)
-        _, err = await asyncio.wait_for(process.communicate(), 10)
+        out, _ = await asyncio.wait_for(process.communicate(), 10)
         process._transport.close()
 
     assert process.returncode == 0
-    events = [json.loads(line)["event"] for line in err.decode().splitlines()]
+    events = [json.loads(line)["event"] for line in out.decode().splitlines()]
     assert events[-1] == "feed_stopped"
     token = json.loads((tmp_path / "session.json").read_text())["access_token"]
-    assert token not in err.decode()
+    assert token not in out.decode()
 
 
 async def test_rights__of_the_operators_rules__are_enough(
@@ -116,19 +115,19 @@ async def test_redis_login__changed_in_the_secret__ends_for_a_new_start(
             await asyncio.wait([feed.running], timeout=20)
 
     grant("old")
-    with pytest.raises(RedisFailed, match="has changed"):
+    with pytest.raises(LoginChanged, match="has changed"):
         await life()
     redis.run("ACL", "DELUSER", "feed-user")
 
 
-def test_check_redis__the_same_or_unreadable__says_nothing(tmp_path: Path) -> None:
+def test_check_login__the_same_or_unreadable__says_nothing(tmp_path: Path) -> None:
     server = RedisServer(host="h", port=1, username="u", password="p")
-    check_redis(tmp_path, server)
+    check_login(tmp_path, server)
     (tmp_path / "redis.json").write_text(redis_json(state=server, ticks=server))
-    check_redis(tmp_path, server)
+    check_login(tmp_path, server)
 
-    with pytest.raises(RedisFailed) as raised:
-        check_redis(tmp_path, replace(server, password="other"))
+    with pytest.raises(LoginChanged) as raised:
+        check_login(tmp_path, replace(server, password="other"))
     assert "other" not in str(raised.value)
 
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from algo_contract.trading_day import seconds_of_day
 from algo_engine.tick_file import read_ticks
-from feed_gateway import ACCOUNT, YESBANK, Feed, feed_gateway
-from redis_server import RedisProcess
-from sim_server import TICKS, Simulator, simulator
+from support.servers.feed_gateway import ACCOUNT, YESBANK, Feed, feed_gateway
+from support.servers.redis_server import RedisProcess
+from support.servers.sim_server import TICKS, Simulator, simulator
 
 SECOND = 1_000_000
 
@@ -218,9 +218,9 @@ async def test_streams__wall_clock__capped_by_age(tmp_path: Path, redis: RedisPr
 async def test_sockets__more_than_one_holds__shared_out(
     tmp_path: Path, redis: RedisProcess, monkeypatch
 ) -> None:
-    from algo_brokers.zerodha.wire import ZerodhaWire
+    from algo_brokers.zerodha.stream import ZerodhaStream
 
-    monkeypatch.setattr(ZerodhaWire, "instruments_limit", 2)
+    monkeypatch.setattr(ZerodhaStream, "instruments_limit", 2)
     names = [f"NSE:FILLER{n:05d}" for n in (0, 1, 3, 4, 6, 7, 9)]
     async with simulator() as sim, feed_gateway(tmp_path, sim, redis) as feed:
         await feed.want(*names)

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 from algo_contract.ids import order_tag
-from algo_engine.orders import OrderRow, Terms
-from algo_feed.figures import Figures
-from algo_feed.order_book import OrderBook
-from algo_feed.orders_seen import OrdersSeen
-from algo_feed.rhythm import Rhythm
+from algo_engine.orders import OrderReport, Terms
+from algo_feed.metrics import Metrics
+from algo_feed.orders.publisher import OrderPublisher
+from algo_feed.orders.completeness import BookCompleteness
+from algo_feed.settings import Intervals
 from algo_redis.errors import RedisRefused, RedisUnavailable
 
 TAG = order_tag("uid", "2026-11-23", "entry", 1)
@@ -47,19 +47,19 @@ class Redis:
 class Account:
     """An account with a book, a socket and a stream."""
 
-    book: list[OrderRow] = field(default_factory=list)
+    book: list[OrderReport] = field(default_factory=list)
     socket: int = 1
     redis: Redis = field(default_factory=Redis)
-    figures: Figures = field(default_factory=Figures)
-    reader: OrderBook = field(init=False)
+    metrics: Metrics = field(default_factory=Metrics)
+    reader: OrderPublisher = field(init=False)
 
     def __post_init__(self) -> None:
-        self.reader = OrderBook(
+        self.reader = OrderPublisher(
             self.redis,  # pyright: ignore[reportArgumentType]
             self,  # pyright: ignore[reportArgumentType]
             account_id="brk_x",
-            figures=self.figures,
-            rhythm=Rhythm(),
+            metrics=self.metrics,
+            intervals=Intervals(),
             least_seconds=0.1,
             socket=lambda: self.socket,
             changes=lambda: True,
@@ -68,7 +68,7 @@ class Account:
     async def ask(self, call: Callable[[Any], Awaitable[Any]]) -> Any:
         return await call(self)
 
-    async def orders(self) -> list[OrderRow]:
+    async def orders(self) -> list[OrderReport]:
         return list(self.book)
 
     async def read(self, times: int = 1) -> None:
@@ -76,8 +76,8 @@ class Account:
             await self.reader._read()
 
 
-def row(broker_id: str, tag: str = TAG) -> OrderRow:
-    return OrderRow(
+def row(broker_id: str, tag: str = TAG) -> OrderReport:
+    return OrderReport(
         tag=tag,
         status="OPEN",
         terms=Terms(type="LIMIT", quantity=1, price=1),
@@ -144,7 +144,7 @@ async def test_book__order_missing_that_was_there__counts_as_not_read() -> None:
     account.book = [row("1")]
     await account.read(3)
     assert len(account.redis.told) == told
-    assert (account.figures.book_reads, account.figures.book_failures) == (2, 3)
+    assert (account.metrics.book_reads, account.metrics.book_failures) == (2, 3)
 
     account.book = [row("1"), row("2")]
     await account.read()
@@ -155,19 +155,20 @@ async def test_book__order_missing_that_was_there__counts_as_not_read() -> None:
     assert account.redis.told[-1]["tags"] == "[]"
 
 
-def test_orders_seen__missing_for_a_minute__believed(capsys: pytest.CaptureFixture[str]) -> None:
-    seen = OrdersSeen()
+def test_orders_seen__missing_for_a_minute__believed(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    seen = BookCompleteness()
     assert seen.is_whole([row("1"), row("2")], started_us=NOON)
     for second in range(2, 62, 2):
         assert not seen.is_whole([row("1")], started_us=NOON + second * SECOND)
-    assert capsys.readouterr().err.count("book_short") == 1
+    assert [r.message for r in caplog.records].count("book_short") == 1
 
     assert seen.is_whole([row("1")], started_us=NOON + 62 * SECOND)
     assert seen.is_whole([row("1")], started_us=NOON + 64 * SECOND)
 
 
 def test_orders_seen__book_lags_behind_a_push__whole_for_some_seconds() -> None:
-    seen = OrdersSeen()
+    seen = BookCompleteness()
     seen.pushed("1", now_us=NOON)
     assert seen.is_whole([], started_us=NOON + SECOND)
     assert not seen.is_whole([], started_us=NOON + 6 * SECOND)
@@ -175,6 +176,6 @@ def test_orders_seen__book_lags_behind_a_push__whole_for_some_seconds() -> None:
 
 
 def test_orders_seen__next_day__begins_empty() -> None:
-    seen = OrdersSeen()
+    seen = BookCompleteness()
     assert seen.is_whole([row("1")], started_us=NOON)
     assert seen.is_whole([], started_us=NOON + 24 * 3600 * SECOND)

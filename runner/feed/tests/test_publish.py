@@ -8,17 +8,17 @@ from pathlib import Path
 
 import pytest
 from algo_contract import redis_keys
-from algo_contract.assignment import RedisServer
+from algo_contract.messages.redis_server import RedisServer
 from algo_contract.ids import account_id
 from algo_contract.trading_day import clock_text
 from algo_engine.tick_file import read_ticks
-from algo_feed import link as link_module
-from algo_feed.errors import BadInput, NotAlone, NotReady, RedisFailed
-from algo_feed.publish import Published, checked_days, publish
-from algo_feed.settings import PublishSettings
+from algo_feed.replay import redis_client as link_module
+from algo_feed.errors import BadInput, AlreadyPublishing, NotReady, RedisFailed
+from algo_feed.replay.publisher import Published, checked_days, publish
+from algo_feed.replay.settings import PublishSettings
 from algo_redis.connection import Connection, connect
 from algo_redis.errors import RedisRefused
-from redis_server import RedisProcess, free_port
+from support.servers.redis_server import RedisProcess, free_port
 
 DAY = "2019-07-09"
 CLOCK = redis_keys.feed_clock("shared")
@@ -215,7 +215,7 @@ async def test_publish__another_publisher__refused(
     first = asyncio.create_task(run(make_settings(tick_file((DAY, 900)), speed=60.0)))
     await asyncio.sleep(0.3)
 
-    with pytest.raises(NotAlone, match="its heartbeat moves"):
+    with pytest.raises(AlreadyPublishing, match="its heartbeat moves"):
         await run(make_settings(tick_file((DAY, 9), name="other.csv")))
     assert not first.done()
     first.cancel()

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 from algo_contract import redis_keys
-from algo_contract.assignment import RedisServer
+from algo_contract.messages.redis_server import RedisServer
 from algo_engine.tick_file import FileTick, read_ticks
-from algo_feed.errors import NotAlone
-from algo_feed.link import Link
-from algo_feed.publish import Published, checked_days, publish
-from algo_feed.settings import PublishSettings
-from algo_feed.tick_writer import TickWriter
+from algo_feed.errors import AlreadyPublishing
+from algo_feed.replay.redis_client import PublisherRedis
+from algo_feed.replay.publisher import Published, checked_days, publish
+from algo_feed.replay.settings import PublishSettings
+from algo_feed.replay.tick_writer import TickWriter
 from algo_redis.connection import connect
-from redis_server import RedisProcess, free_port
+from support.servers.redis_server import RedisProcess, free_port
 
 DAY = "2019-07-09"
 INFY, RELIANCE = ("NSE", "INFY"), ("NSE", "RELIANCE")
@@ -116,7 +116,7 @@ async def test_publish__server_frozen__none_lost_none_doubled(
 ) -> None:
     """Calls time out; the frozen server finds the old connection's write when it wakes."""
     monkeypatch.setattr("algo_redis.connection.DEADLINE_SECONDS", 0.2)
-    monkeypatch.setattr("algo_redis.reconnect.connect_forever.__kwdefaults__", {
+    monkeypatch.setattr("algo_redis.connecting.connect_forever.__kwdefaults__", {
         "decode": True, "deadline": 0.2, "on_retry": None,
     })  # fmt: skip
     settings = make_settings(tick_file((DAY, 9000)), speed=1000.0)
@@ -165,7 +165,7 @@ async def test_publish__another_writer_in_the_stream__stops(
     await connection.execute(*[add] * 1000)
     connection.close()
 
-    with pytest.raises(NotAlone, match="something else writes"):
+    with pytest.raises(AlreadyPublishing, match="something else writes"):
         await asyncio.wait_for(publishing, 10)
     assert published.ticks < 3000
 
@@ -175,7 +175,7 @@ async def test_append__repeated_by_a_dead_connection__does_nothing(
 ) -> None:
     settings = make_settings(tick_file((DAY, 3)))
     tick: FileTick = ("NSE", "RELIANCE", 1, 100, 1, 1)
-    link = Link(settings.redis, name="test")
+    link = PublisherRedis(settings.redis, name="test")
     writer, late = (TickWriter(link, feed="shared", ticks={RELIANCE: 10}) for _ in range(2))
 
     await writer.append([tick, tick])

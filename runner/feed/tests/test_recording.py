@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from algo_contract.trading_day import clock_text
 from algo_feed.errors import BadInput
-from algo_feed.recording import recorded_days, ticks_by_day
+from algo_feed.replay.recording import recorded_days, ticks_by_day
 
 TickFile = Callable[..., Path]
 

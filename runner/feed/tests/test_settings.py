@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from algo_feed.errors import BadInput
-from algo_feed.settings import (
+from algo_feed.replay.settings import (
     PASSWORD_FILE_VARIABLE,
     URL_VARIABLE,
     USERNAME_VARIABLE,

@@ -8,15 +8,16 @@ from pathlib import Path
 
 import pytest
 from algo_brokers.instruments import Instrument
-from algo_brokers.wire import Endpoints, WireTick
-from algo_brokers.zerodha.wire import ZerodhaWire
-from algo_contract.broker_session import BrokerSession, session_json
-from algo_engine.orders import OrderRow
-from algo_feed import web_socket
-from algo_feed.account_files import SessionFile
-from algo_feed.figures import Figures
-from algo_feed.rhythm import Rhythm
-from algo_feed.web_socket import Surroundings, WebSocket
+from algo_brokers.urls import Endpoints
+from algo_brokers.streaming import MarketTick
+from algo_brokers.zerodha.stream import ZerodhaStream
+from algo_contract.messages.broker_session import BrokerSession, session_json
+from algo_engine.orders import OrderReport
+from algo_feed.websocket import connection
+from algo_feed.broker.session_file import SessionFile
+from algo_feed.metrics import Metrics
+from algo_feed.settings import Intervals
+from algo_feed.websocket.connection import ConnectionContext, StreamConnection
 from websockets.asyncio.server import Request, Response, ServerConnection, serve
 
 SESSION = BrokerSession(
@@ -59,17 +60,17 @@ class Nobody:
     def connected(self, name: str) -> None:
         pass
 
-    def ticks(self, ticks: list[WireTick], *, received_us: int) -> None:
+    def ticks(self, ticks: list[MarketTick], *, received_us: int) -> None:
         pass
 
-    def orders(self, rows: Sequence[OrderRow]) -> None:
+    def orders(self, rows: Sequence[OrderReport]) -> None:
         pass
 
 
 @contextlib.asynccontextmanager
 async def socket_to(
     broker: Broker, folder: Path, *, is_proven: bool = True, stale_seconds: float = 60.0
-) -> AsyncGenerator[WebSocket]:
+) -> AsyncGenerator[StreamConnection]:
     (folder / "session.json").write_text(session_json(SESSION))
     sessions = SessionFile(folder, every=9)
     if is_proven:
@@ -78,16 +79,16 @@ async def socket_to(
         port = next(iter(server.sockets)).getsockname()[1]
         market = f"ws://127.0.0.1:{port}"
         endpoints = Endpoints(rest="", login="", master="", market=market, orders="")
-        around = Surroundings(
-            wires=lambda session: (ZerodhaWire(endpoints, session),),
+        around = ConnectionContext(
+            wires=lambda session: (ZerodhaStream(endpoints, session),),
             sessions=sessions,
             listener=Nobody(),
-            figures=Figures(),
-            rhythm=Rhythm(refused=1000.0, refused_once=0.0),
+            metrics=Metrics(),
+            intervals=Intervals(refused=1000.0, refused_once=0.0),
             market_is_open=lambda: True,
             stale_seconds=stale_seconds,
         )
-        socket = WebSocket("market-1", around, place=0)
+        socket = StreamConnection("market-1", around, place=0)
         socket.wanted = frozenset({SHARE})
         keeping = asyncio.create_task(socket.keep())
         try:
@@ -141,8 +142,8 @@ async def test_socket__refused_again_or_unproven__waits(
 async def test_socket__given_up_for_silence__always_the_first_pause(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(web_socket, "backoff", no_second_pause)
-    monkeypatch.setattr(web_socket, "TEND_SECONDS", 0.01)
+    monkeypatch.setattr(connection, "backoff", no_second_pause)
+    monkeypatch.setattr(connection, "TEND_SECONDS", 0.01)
     broker = Broker(refusals=0)
     async with socket_to(broker, tmp_path, stale_seconds=0.05):
         await broker.until_asked(4)

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 import testapi
 from algo_contract.envelope.keys import public_text
-from login_world import ACCOUNTS, ROOT, World, named, new_key, put_keys
+from support.servers.login_environment import ACCOUNTS, ROOT, World, named, new_key, put_keys
 
 
 @pytest.fixture(scope="session")
 def api() -> Iterator[testapi.TestApi]:
     if not (testapi.BIN / "kube-apiserver").exists():
-        pytest.skip("kube-apiserver is not in .tools/bin: run make setup")
+        pytest.fail("kube-apiserver is not in .tools/bin: run make setup")
     with testapi.running(controllers=("serviceaccount-controller",)) as api:
         api.request("POST", "/api/v1/namespaces", named("algo-system"))
         chart = ROOT / "charts/algo-trading"
@@ -35,7 +35,7 @@ async def world(api: testapi.TestApi, tmp_path: Path) -> AsyncIterator[World]:
     account = "/api/v1/namespaces/algo-system/serviceaccounts/algo-login/token"
     request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
     token = await made.request("POST", account, request)
-    (tmp_path / "token").write_text(token["status"]["token"])
+    made.write_kubeconfig(token["status"]["token"])
     await put_keys(made, {"session.pub": public_text(made.session_keys.current.public)})
     yield made
     await made.stop()

@@ -4,11 +4,11 @@ import asyncio
 
 import pytest
 from algo_brokers import errors
-from algo_brokers.http import Http
-from algo_contract.broker_session import BrokerSession
-from algo_login import broker_door
-from algo_login.broker_door import Door, Refused, TryLater, door
-from login_accounts import account
+from algo_brokers.http.client import HttpClient
+from algo_contract.messages.broker_session import BrokerSession
+from algo_login import broker_login
+from algo_login.broker_login import BrokerLogin, LoginRefused, LoginUnavailable, open_broker_login
+from support.factories.account_factories import account
 
 SESSION = BrokerSession(
     broker="dhan",
@@ -39,24 +39,24 @@ class Answers:
 
 @pytest.fixture
 async def http():
-    made = Http()
+    made = HttpClient()
     yield made
     await made.close()
 
 
-def door_to(http: Http, outcome: Exception | str) -> Door:
-    return Door(Answers(outcome), http, "dhan")  # type: ignore[arg-type]
+def door_to(http: HttpClient, outcome: Exception | str) -> BrokerLogin:
+    return BrokerLogin(Answers(outcome), http, "dhan")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
     ("answer", "becomes", "seconds"),
     [
-        (errors.Rejected("bad pin 123456 for\nJBSWY3DPEHPK3PXP"), Refused, 0),
-        (errors.TokenExpired("gone"), Refused, 0),
-        (errors.AddressRefused("not from 123456"), TryLater, 0),
-        (errors.Unresolved("ReadTimeout"), TryLater, 0),
-        (errors.DeniedLocally("the proxy refused"), TryLater, 0),
-        (errors.RateLimited("slowly", retry_after=120), TryLater, 120),
+        (errors.Rejected("bad pin 123456 for\nJBSWY3DPEHPK3PXP"), LoginRefused, 0),
+        (errors.TokenExpired("gone"), LoginRefused, 0),
+        (errors.AddressRefused("not from 123456"), LoginUnavailable, 0),
+        (errors.Unresolved("ReadTimeout"), LoginUnavailable, 0),
+        (errors.DeniedLocally("the proxy refused"), LoginUnavailable, 0),
+        (errors.RateLimited("slowly", retry_after=120), LoginUnavailable, 120),
     ],
 )
 async def test_log_in__each_answer__becomes_refused_or_later(http, answer, becomes, seconds):
@@ -75,17 +75,17 @@ async def test_renew__too_late_or_never__needs_a_log_in(http, answer):
 
 
 async def test_renew__no_answer__later_without_the_token(http):
-    with pytest.raises(TryLater, match=r"lost with \*\*\*"):
+    with pytest.raises(LoginUnavailable, match=r"lost with \*\*\*"):
         await door_to(http, errors.Unresolved("lost with tok3n-tok3n")).renew(SESSION, now_us=1)
 
 
 async def test_every_question__that_does_not_end__is_given_up(http, monkeypatch):
     for name in ("CALL_SECONDS", "LOGIN_SECONDS"):
-        monkeypatch.setattr(broker_door, name, 0.01)
+        monkeypatch.setattr(broker_login, name, 0.01)
     hanging = door_to(http, "hang")
 
     for question in (hanging.log_in(SECRETS, {}, now_us=1), hanging.renew(SESSION, now_us=1)):
-        with pytest.raises(TryLater, match="no answer in time"):
+        with pytest.raises(LoginUnavailable, match="no answer in time"):
             await question
     assert await hanging.observed_address(SESSION, echo_url="") is None
 
@@ -107,8 +107,8 @@ async def test_observed_address__any_answer__is_an_address_or_not_known(http, to
 async def test_door__proxy_that_is_no_address__later_and_its_word_is_not_shown():
     mine = account(egress_proxy="http://user:w0rd@proxy:1", base_url="http://127.0.0.1:1")
 
-    with pytest.raises(TryLater) as told:
-        async with door(mine):
+    with pytest.raises(LoginUnavailable) as told:
+        async with open_broker_login(mine):
             pass
 
     assert "w0rd" not in str(told.value)

@@ -20,9 +20,9 @@ def run(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize(
     ("environment", "told"),
     [
-        ({}, "ALGO_LOGIN_API_SERVER"),
-        ({"ALGO_LOGIN_API_SERVER": "https://x", "ALGO_LOGIN_API_CA_FILE": "/nowhere"}, "/nowhere"),
-        ({"ALGO_LOGIN_API_SERVER": "https://x", "ALGO_LOGIN_HTTP_PORT": "x"}, "HTTP_PORT"),
+        ({}, "KUBECONFIG"),
+        ({"KUBECONFIG": "/nowhere"}, "/nowhere"),
+        ({"ALGO_LOGIN_HTTP_PORT": "x"}, "HTTP_PORT"),
     ],
 )
 def test_run__set_up_wrongly__exit_2_in_words(environment, told):
@@ -41,14 +41,14 @@ def test_command__unknown__exit_2():
 @pytest.mark.api_server
 async def test_run__told_to_stop__ends_well(world):
     names = {
-        "API_SERVER": world.api.url,
-        "API_CA_FILE": str(world.api.ca_file),
-        "API_TOKEN_FILE": str(world.folder / "token"),
         "KEYS": str(world.folder / "login"),
         "HTTP_PORT": "0",
     }
     process = await asyncio.create_subprocess_exec(
-        LOGIN, "run", env={f"ALGO_LOGIN_{name}": value for name, value in names.items()}
+        LOGIN,
+        "run",
+        env={f"ALGO_LOGIN_{name}": value for name, value in names.items()}
+        | {"KUBECONFIG": str(world.kubeconfig)},
     )
     try:
         sealed = await world.sealed_login("other", "dhan")

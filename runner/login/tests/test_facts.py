@@ -1,17 +1,17 @@
-"""Accounts, notes and settings: odd input is read as nothing, or refused in words."""
+"""Accounts, record and settings: odd input is read as nothing, or refused in words."""
 
 from dataclasses import fields
 from pathlib import Path
 
 import pytest
-from algo_login.errors import Misconfigured
+from algo_kube.errors import Misconfigured
 from algo_contract import names
-from algo_login.facts import UNREADABLE, read_account, wrong_address
-from algo_login.notes import Notes, notes_text, read_notes
+from algo_login.account import UNREADABLE, read_account, address_problem
+from algo_login.login_record import LoginRecord, record_text, read_record
 from algo_login.settings import Settings, read_settings
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from login_accounts import account
+from support.factories.account_factories import account
 
 META = {"namespace": "a", "name": "b", "uid": "u", "resourceVersion": "7"}
 
@@ -19,7 +19,7 @@ META = {"namespace": "a", "name": "b", "uid": "u", "resourceVersion": "7"}
 def test_account__bare__is_read():
     mine = read_account({"metadata": META})
 
-    assert (mine.broker, mine.clock, mine.login_id, mine.notes) == ("", "Wall", "", Notes())
+    assert (mine.broker, mine.clock, mine.login_id, mine.record) == ("", "Wall", "", LoginRecord())
 
 
 def test_account__what_no_one_can_read__is_named_so():
@@ -31,7 +31,7 @@ def test_account__what_no_one_can_read__is_named_so():
         {"metadata": META | {"annotations": annotations}, "spec": {"sealedLogin": "x"}}
     )
 
-    assert (mine.login_id, mine.notes, mine.requested_us) == (UNREADABLE, Notes(), 0)
+    assert (mine.login_id, mine.record, mine.requested_us) == (UNREADABLE, LoginRecord(), 0)
 
 
 @pytest.mark.parametrize(
@@ -56,10 +56,10 @@ def test_addresses__not_on_the_list__are_refused(url, is_allowed):
     allowed = frozenset({"sim.algo-sim.svc:8085", "open.example", "listed.example:443"})
 
     for field in ("base_url", "feed_url"):
-        wrong = wrong_address(account(**{field: url}), allowed)
+        wrong = address_problem(account(**{field: url}), allowed)
         assert (wrong == "") == is_allowed
         assert "word" not in wrong
-    assert wrong_address(account(), frozenset()) == ""
+    assert address_problem(account(), frozenset()) == ""
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_addresses__not_on_the_list__are_refused(url, is_allowed):
     ],
 )
 def test_egress_proxy__inside_or_none__is_refused(proxy, is_allowed):
-    wrong = wrong_address(account(egress_proxy=proxy), frozenset({"10.0.0.5:3128"}))
+    wrong = address_problem(account(egress_proxy=proxy), frozenset({"10.0.0.5:3128"}))
 
     assert (wrong == "") == is_allowed
     assert is_allowed or wrong.startswith("egressProxy ")
@@ -85,20 +85,20 @@ def test_egress_proxy__inside_or_none__is_refused(proxy, is_allowed):
 @settings(deadline=None)
 @given(
     st.builds(
-        Notes,
+        LoginRecord,
         login=st.text(max_size=16),
         issued_us=st.integers(0, 2**53 - 1),
         refusal=st.text(max_size=99),
     )
 )
-def test_notes__written__read_back(notes):
-    assert read_notes(notes_text(notes)) == notes
+def test_notes__written__read_back(record):
+    assert read_record(record_text(record)) == record
 
 
 @settings(deadline=None)
 @given(st.text(max_size=99))
 def test_notes__anything__is_notes(text):
-    assert isinstance(read_notes(text), Notes)
+    assert isinstance(read_record(text), LoginRecord)
 
 
 @pytest.mark.parametrize(
@@ -114,13 +114,12 @@ def test_notes__anything__is_notes(text):
     ],
 )
 def test_notes__of_the_wrong_shape__are_none(text):
-    assert read_notes(text) == Notes()
+    assert read_record(text) == LoginRecord()
 
 
 def test_settings__defaults__in_a_pod():
-    settings = read_settings({"KUBERNETES_SERVICE_HOST": "fd00::1", "ALGO_LOGIN_HTTP_PORT": "9"})
+    settings = read_settings({"ALGO_LOGIN_HTTP_PORT": "9"})
 
-    assert settings.api_server == "https://[fd00::1]:443"
     assert (settings.http_port, settings.keys) == (9, Path("/etc/algo-keys/login"))
 
 
@@ -132,7 +131,6 @@ def test_settings__wrong__all_named_at_once():
         "LOG_LEVEL": "LOUD",
         "BROKER_URL_ALLOWLIST": "http://x/",
         "IP_ECHO_URL": "ftp://x",
-        "API_SERVER": "http://x",
         "NAMESPACE": "",
     }
 

@@ -6,13 +6,13 @@ import datetime as dt
 from dataclasses import replace
 
 import pytest
-from algo_contract.envelope.layout import record_id_of
-from algo_login.facts import UNREADABLE, read_account
-from algo_login.notes import Notes
+from algo_contract.envelope.format import record_id_of
+from algo_login.account import UNREADABLE, read_account
+from algo_login.login_record import LoginRecord
 from algo_login.plan import LONGEST_US, MINUTE, SPACING_US, is_alive, needed_until, plan
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from login_accounts import LOGIN, account, ist, sealed_for
+from support.factories.account_factories import LOGIN, account, ist, sealed_for
 
 DAY_US = 24 * 60 * MINUTE
 
@@ -100,7 +100,7 @@ def test_plan__another_session_than_noted__logs_in():
 
 
 def test_plan__refused_log_in__not_tried_again_ever():
-    refused = account(notes=Notes().refused(record_id_of(LOGIN), "Invalid pin"))
+    refused = account(record=LoginRecord().refused(record_id_of(LOGIN), "Invalid pin"))
 
     for now in ("2026-11-20 09:00", "2026-11-20 23:00", "2027-11-22 09:00"):
         decided = decide(refused, ist(now), can_renew=True)
@@ -114,14 +114,14 @@ def test_plan__asked_for__logs_in_once():
     mine = account(ist("2026-11-20 07:45"), ist("2026-11-21 07:45"), requested_us=asked)
 
     assert decide(mine, asked, can_renew=True).do == "log_in"
-    again = replace(mine, notes=replace(mine.notes, issued_us=asked + 1, answered_us=asked))
+    again = replace(mine, record=replace(mine.record, issued_us=asked + 1, answered_us=asked))
     assert decide(again, asked + 2 * MINUTE).do == "nothing"
 
 
 def test_plan__asked_for_by_a_clock_ahead__logs_in_once():
     asked = ist("2026-11-20 10:00")
     issued, expires = asked - MINUTE // 2, ist("2026-11-21 07:45")
-    mine = account(issued, expires, notes=Notes(answered_us=asked), requested_us=asked)
+    mine = account(issued, expires, record=LoginRecord(answered_us=asked), requested_us=asked)
 
     assert decide(mine, asked + 2 * MINUTE).do == "nothing"
     assert is_alive(mine, now_us=asked)
@@ -153,8 +153,8 @@ def test_plan__browser__waits_until_somebody_logged_in():
     returned = sealed_for("callback")
     assert now_is("2026-11-20 06:00", sealed_callback=returned).do == "log_in"
     assert now_is("2026-11-19 12:00", sealed_callback=returned).do == "log_in"
-    used = replace(mine.notes, used_callback=record_id_of(returned))
-    assert now_is("2026-11-20 06:00", sealed_callback=returned, notes=used).wait == "callback"
+    used = replace(mine.record, used_callback=record_id_of(returned))
+    assert now_is("2026-11-20 06:00", sealed_callback=returned, record=used).wait == "callback"
     assert now_is("2026-11-20 06:00", sealed_callback="junk").wait == "callback"
 
 
@@ -188,19 +188,19 @@ TIME = st.integers(1_700_000_000, 1_900_000_000).map(lambda seconds: seconds * 1
 @settings(deadline=None)
 @given(issued=TIME, life=st.integers(0, 60 * DAY_US), now=TIME, renew=st.booleans())
 def test_plan__whatever_the_times__acts_or_names_a_later_moment(issued, life, now, renew):
-    notes = Notes(login=record_id_of(LOGIN), issued_us=issued, expires_us=issued + life)
+    record = LoginRecord(login=record_id_of(LOGIN), issued_us=issued, expires_us=issued + life)
     body = {
         "metadata": {"namespace": "a", "name": "b", "uid": "u", "resourceVersion": "1"},
         "spec": {"broker": "dhan", "sealedLogin": LOGIN, "sealedSession": LOGIN},
     }
-    mine = replace(read_account(body), notes=replace(notes, session=record_id_of(LOGIN)))
+    mine = replace(read_account(body), record=replace(record, session=record_id_of(LOGIN)))
 
     decided = decide(mine, now, can_renew=renew)
 
     assert (decided.do == "nothing") == (decided.next_us > now)
     if decided.do == "renew":
-        assert notes.expires_us > now
-    if decided.do == "nothing" and notes.expires_us <= now:
+        assert record.expires_us > now
+    if decided.do == "nothing" and record.expires_us <= now:
         assert decided.next_us - now <= 8 * DAY_US
     later = decide(mine, max(decided.next_us, now), can_renew=renew)
     if decided.do == "nothing":

@@ -11,15 +11,18 @@ import aiohttp
 import pytest
 from algo_contract import names
 from algo_contract.envelope.keys import public_text, read_keys, read_private
-from algo_contract.envelope.layout import key_id_of, record_id_of
-from algo_login.account_pass import DOUBT_SECONDS
-from algo_login.broker_door import Door, Refused
-from algo_login.errors import Conflict
-from algo_login.notes import notes_text, read_notes
-from algo_login.rounds import Key
-from algo_login.times import from_timestamp, now_us, timestamp
-from login_world import new_key, put_keys, said
-from sim_server import simulator
+from algo_contract.envelope.format import key_id_of, record_id_of
+from algo_login.reconcile.account import DOUBT_SECONDS
+from algo_login.broker_login import BrokerLogin, LoginRefused
+from algo_kube.errors import Conflict
+from algo_login.login_record import record_text, read_record
+from algo_kube.work_queue import Key
+from algo_login import metrics
+from algo_kube.times import from_timestamp, timestamp
+from algo_service.clock import now_us
+from algo_login.worker import frames
+from support.servers.login_environment import new_key, put_keys, said
+from support.servers.sim_server import simulator
 
 pytestmark = pytest.mark.api_server
 
@@ -44,7 +47,7 @@ async def dhan_account(world, sim, *, pin: str = "", **spec) -> None:
 
 async def test_zerodha__browser_log_in__gives_a_session_for_the_operator(world):
     async with simulator() as sim:
-        worker = await world.start()
+        await world.start()
         await zerodha_account(world, sim)
         waiting = await world.until("kite", lambda b: said(b)["reason"] == "LoginNeeded")
         assert waiting["status"]["loginURL"].startswith(sim.base_url("zerodha") + "/connect/login?")
@@ -62,7 +65,7 @@ async def test_zerodha__browser_log_in__gives_a_session_for_the_operator(world):
         assert from_timestamp(body["status"]["tokenExpiresAt"]) == session.expires_us
         assert abs(from_timestamp(body["status"]["lastLogin"]) - now_us()) < 60_000_000
         assert session.access_token not in json.dumps(body)
-        assert worker.desk.metrics.logins == 1
+        assert world.count(metrics.LOGINS) == 1
 
 
 async def test_zerodha__callback_refused__is_tried_once_and_said(world):
@@ -77,11 +80,11 @@ async def test_zerodha__callback_refused__is_tried_once_and_said(world):
         assert "status.loginURL" in said(body)["message"]
         assert "bad1" not in json.dumps(body["status"])
         for _ in range(3):
-            worker.rounds.add(key_of(body))
+            worker.queue.add(key_of(body))
             await quiet(worker)
         assert await log_ins(sim, "zerodha") == 1
         await world.patch("kite", sealedCallback=await world.sealed_callback("kite", "bad2"))
-        await until(lambda: worker.desk.metrics.refusals == 2)
+        await until(lambda: world.count(metrics.REFUSALS) == 2)
         token = await sim.zerodha_request_token()
         await world.patch("kite", sealedCallback=await world.sealed_callback("kite", token))
         await world.until("kite", lambda b: said(b)["status"] == "True")
@@ -129,7 +132,7 @@ async def test_dhan__wrong_pin__asked_once_even_by_the_next_process(world):
 
         second = await world.start()
         for _ in range(3):
-            second.rounds.add(key_of(body))
+            second.queue.add(key_of(body))
             await quiet(second)
 
         assert await log_ins(sim, "dhan") == 1
@@ -140,7 +143,7 @@ async def test_dhan__wrong_pin__asked_once_even_by_the_next_process(world):
 async def test_dhan__secrets_changed_again_and_again__are_not_tried_one_after_the_other(world):
     async with simulator(brokers=("dhan",)) as sim:
         worker = await world.start()
-        worker.desk.memory.spacing_seconds = 1000.0
+        worker.context.retries.spacing_seconds = 1000.0
         await dhan_account(world, sim, pin="654321")
         body = await world.until("dhan", lambda b: said(b)["reason"] == "LoginRefused")
 
@@ -151,23 +154,23 @@ async def test_dhan__secrets_changed_again_and_again__are_not_tried_one_after_th
             await quiet(worker)
 
         assert await log_ins(sim, "dhan") == 1
-        worker.desk.memory.spacing_seconds = 0.0
-        worker.rounds.add(key_of(body))
-        await until(lambda: worker.desk.metrics.refusals == 2)
+        worker.context.retries.spacing_seconds = 0.0
+        worker.queue.add(key_of(body))
+        await until(lambda: world.count(metrics.REFUSALS) == 2)
 
 
 async def test_dhan__refusal_not_written_down__is_not_tried_again(world, monkeypatch):
     async with simulator(brokers=("dhan",)) as sim:
         worker = await world.start()
-        real, failed = worker.desk.kube.patch_account, asyncio.Event()
+        real, failed = worker.context.kube.patch, asyncio.Event()
 
-        async def once_in_vain(account, body):
+        async def once_in_vain(*where, **more):
             if not failed.is_set():
                 failed.set()
                 raise Conflict("somebody wrote meanwhile")
-            return await real(account, body)
+            return await real(*where, **more)
 
-        monkeypatch.setattr(worker.desk.kube, "patch_account", once_in_vain)
+        monkeypatch.setattr(worker.context.kube, "patch", once_in_vain)
         await dhan_account(world, sim, pin="654321")
 
         await world.until("dhan", lambda b: said(b)["reason"] == "LoginRefused")
@@ -185,12 +188,12 @@ async def test_dhan__broker_away__waits_and_does_not_hammer(world):
         body = await world.until("dhan", lambda b: said(b)["reason"] == "LoginUnreachable")
 
         for _ in range(5):
-            worker.rounds.add(key_of(body))
+            worker.queue.add(key_of(body))
             await quiet(worker)
-        assert worker.desk.metrics.failures == 1
+        assert world.count(metrics.FAILURES) == 1
         await sim.clear_faults()
-        worker.desk.memory.troubles[body["metadata"]["uid"]].until = 0.0
-        worker.rounds.add(key_of(body))
+        worker.context.retries.failures[body["metadata"]["uid"]].until = 0.0
+        worker.queue.add(key_of(body))
         await world.until("dhan", lambda b: said(b)["status"] == "True")
 
 
@@ -223,8 +226,8 @@ async def test_dhan__asked_for_anew_and_the_broker_away__does_not_say_logged_in(
 
         body = await world.until("dhan", lambda b: said(b)["reason"] == "LoginUnreachable")
         await sim.clear_faults()
-        worker.desk.memory.troubles[body["metadata"]["uid"]].until = 0.0
-        worker.rounds.add(key_of(body))
+        worker.context.retries.failures[body["metadata"]["uid"]].until = 0.0
+        worker.queue.add(key_of(body))
         await world.until("dhan", lambda b: said(b)["status"] == "True")
 
 
@@ -259,7 +262,7 @@ async def test_worker__second_pass_with_nothing_changed__writes_nothing(world):
         before = (await world.get("dhan"))["metadata"]["resourceVersion"]
 
         for _ in range(3):
-            worker.rounds.add(key_of(await world.get("dhan")))
+            worker.queue.add(key_of(await world.get("dhan")))
             await quiet(worker)
 
         assert (await world.get("dhan"))["metadata"]["resourceVersion"] == before
@@ -340,21 +343,21 @@ async def test_worker__start__publishes_its_key_over_a_strangers(world):
     session = public_text(world.session_keys.current.public)
     await put_keys(world, {"login.pub": stranger, "session.pub": session})
 
-    worker = await world.start()
+    await world.start()
 
     path = "/api/v1/namespaces/algo-system/configmaps/algo-seal-keys"
     data = (await world.request("GET", path))["data"]
     own = public_text(read_keys(world.folder / "login").current.public)
     assert (data["login.pub"].strip(), data["session.pub"]) == (own, session)
-    assert worker.desk.metrics.foreign_keys == 1
+    assert world.count(metrics.FOREIGN_KEYS) == 1
 
 
 async def test_worker__operator_has_published_no_key__no_log_in_is_wasted(world):
     async with simulator(brokers=("dhan",)) as sim:
         await put_keys(world, {})
-        worker = await world.start()
+        await world.start()
         await dhan_account(world, sim)
-        await until(lambda: worker.desk.metrics.passes_failed)
+        await until(lambda: world.count(metrics.PASSES_FAILED))
         assert await log_ins(sim, "dhan") == 0
 
         keys = {"session.pub": public_text(world.session_keys.current.public)}
@@ -368,15 +371,15 @@ async def test_worker__session_not_written_down__is_kept_and_no_second_log_in(wo
     async with simulator() as sim:
         worker = await world.start()
         token = await sim.zerodha_request_token()
-        real, failed = worker.desk.kube.patch_account, asyncio.Event()
+        real, failed = worker.context.kube.patch, asyncio.Event()
 
-        async def once_in_vain(account, body):
-            if "sealedSession" in body.get("spec", {}) and not failed.is_set():
+        async def once_in_vain(*where, **more):
+            if "sealedSession" in where[-1].get("spec", {}) and not failed.is_set():
                 failed.set()
                 raise Conflict("somebody wrote meanwhile")
-            return await real(account, body)
+            return await real(*where, **more)
 
-        monkeypatch.setattr(worker.desk.kube, "patch_account", once_in_vain)
+        monkeypatch.setattr(worker.context.kube, "patch", once_in_vain)
         callback = await world.sealed_callback("kite", token)
         await zerodha_account(world, sim, sealedCallback=callback)
 
@@ -390,7 +393,7 @@ async def test_worker__brokers_it_does_not_know__are_left_alone(world):
     worker = await world.start()
     await world.make("paper", "paper")
     await world.make("angel", "angelone", sealedLogin="abc")
-    await until(lambda: len(worker.accounts.uids) >= 2)
+    await until(lambda: len(worker.watch.objects) >= 2)
     await quiet(worker)
 
     for name in ("paper", "angel"):
@@ -437,7 +440,7 @@ async def test_worker__address_not_told_again__the_known_one_stays(world):
         worker = await world.start()
         await dhan_account(world, sim, egressProxy=through)
         body = await world.until("dhan", lambda b: b["status"].get("observedIP"))
-        seen, uid = worker.desk.memory.observed, body["metadata"]["uid"]
+        seen, uid = worker.context.retries.observed, body["metadata"]["uid"]
 
         nowhere = "http://127.0.0.1:1"
         await world.patch("dhan", egressProxy=nowhere)
@@ -448,7 +451,7 @@ async def test_worker__address_not_told_again__the_known_one_stays(world):
         assert body["status"]["observedIP"] == "127.0.0.1"
         assert said(body)["status"] == "True"  # the session lives on
         seen.clear()
-        worker.rounds.add(key_of(body))
+        worker.queue.add(key_of(body))
         await until(lambda: uid in seen)
         await quiet(worker)
         again = await world.get("dhan")
@@ -500,10 +503,10 @@ async def test_worker__probes_and_metrics__tell_how_it_is(world):
     async with aiohttp.ClientSession(f"http://127.0.0.1:{worker.port}") as http:
         for path in ("/healthz", "/readyz"):
             async with http.get(path) as answer:
-                assert (answer.status, await answer.text()) == (200, "ok")
+                assert (answer.status, (await answer.json())["ok"]) == (200, True)
         async with http.get("/metrics") as answer:
-            assert "algo_login_logins_total 0" in await answer.text()
-        worker.accounts.alive_at -= 1000
+            assert "algo_login_logins_total" in await answer.text()
+        worker.watch.alive_at -= 1000
         async with http.get("/healthz") as answer:
             assert answer.status == 503
             assert "no sign of the API server" in await answer.text()
@@ -513,13 +516,13 @@ async def make_older(world, name: str, *, seconds: int) -> None:
     """As if the session had been made so long ago."""
     body = await world.get(name)
     text = body["metadata"]["annotations"][names.LOGIN_NOTE_ANNOTATION]
-    notes = read_notes(text)
-    older = replace(notes, issued_us=notes.issued_us - seconds * 1_000_000)
-    await world.patch(name, annotations={names.LOGIN_NOTE_ANNOTATION: notes_text(older)})
+    record = read_record(text)
+    older = replace(record, issued_us=record.issued_us - seconds * 1_000_000)
+    await world.patch(name, annotations={names.LOGIN_NOTE_ANNOTATION: record_text(older)})
 
 
 def key_of(body):
-    return Key(body["metadata"]["namespace"], body["metadata"]["name"])
+    return Key(names.ACCOUNT_KIND, body["metadata"]["namespace"], body["metadata"]["name"])
 
 
 async def until(fact, seconds: float = 15) -> None:
@@ -530,10 +533,12 @@ async def until(fact, seconds: float = 15) -> None:
 
 async def quiet(worker) -> None:
     """Until nothing is to be looked at now."""
-    rounds = worker.rounds
+    queue = worker.queue
     await until(
         lambda: (
-            not rounds._running and all(when > time.monotonic() for when in rounds._due.values())
+            not queue.running()
+            and not queue.depth()
+            and all(when > time.monotonic() for when, _ in queue._due.values())
         )
     )
 
@@ -547,7 +552,7 @@ async def test_dhan__log_in_that_was_good_is_refused__is_tried_twice_more_and_no
     async def refuses(*_, **__):
         nonlocal tries
         tries += 1
-        raise Refused("Service temporarily unavailable")
+        raise LoginRefused("Service temporarily unavailable")
 
     async with simulator(brokers=("dhan",)) as sim:
         worker = await world.start()
@@ -556,22 +561,32 @@ async def test_dhan__log_in_that_was_good_is_refused__is_tried_twice_more_and_no
         await make_older(world, "dhan", seconds=120)
         await quiet(worker)
         with monkeypatch.context() as patch:
-            patch.setattr(Door, "log_in", refuses)
-            patch.setattr(Door, "renew", refuses)
+            patch.setattr(BrokerLogin, "log_in", refuses)
+            patch.setattr(BrokerLogin, "renew", refuses)
             asked = {names.LOGIN_REQUESTED_ANNOTATION: timestamp(now_us())}
             await world.patch("dhan", annotations=asked)
             body = await world.until("dhan", lambda b: said(b)["reason"] == "LoginUnreachable")
             assert "took before: Service temporarily unavailable" in said(body)["message"]
-            trouble = worker.desk.memory.troubles[body["metadata"]["uid"]]
-            assert trouble.until - time.monotonic() > DOUBT_SECONDS - 60
+            failure = worker.context.retries.failures[body["metadata"]["uid"]]
+            assert failure.until - time.monotonic() > DOUBT_SECONDS - 60
 
             await world.stop()
             worker = await world.start()
             await until(lambda: tries == 2)
             await quiet(worker)
-            worker.desk.memory.troubles.clear()
-            worker.rounds.add(key_of(body))
+            worker.context.retries.failures.clear()
+            worker.queue.add(key_of(body))
             await world.until("dhan", lambda b: said(b)["reason"] == "LoginRefused")
-            worker.rounds.add(key_of(body))
+            worker.queue.add(key_of(body))
             await quiet(worker)
     assert tries == 3
+
+
+def test_frames__of_an_error__hold_places_and_not_its_words():
+    try:
+        raise ValueError("s3cret")
+    except ValueError as error:
+        where = frames(error)
+
+    assert "test_worker.py" in where[0]
+    assert "s3cret" not in "".join(where)

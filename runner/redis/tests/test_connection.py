@@ -6,12 +6,13 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
-from algo_contract.assignment import RedisServer
+from algo_contract.messages.redis_server import RedisServer
 from algo_redis.connection import Connection, connect
 from algo_redis.errors import RedisError, RedisRefused, RedisUnavailable
-from algo_redis.reconnect import backoff, connect_forever
+from algo_service.backoff import backoff
+from algo_redis.connecting import connect_forever
 from algo_redis.script import Script, run_script
-from redis_server import RedisProcess, free_port
+from support.servers.redis_server import RedisProcess, free_port
 
 
 @pytest.fixture

@@ -5,11 +5,11 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 
 import pytest
-from algo_contract.assignment import RedisServer
+from algo_contract.messages.redis_server import RedisServer
 from algo_redis.connection import connect
 from algo_redis.errors import RedisError, RedisRefused
-from algo_redis.ticks import Tick, TickReader, decode
-from redis_server import RedisProcess
+from algo_redis.tick_reader import Tick, TickReader, decode
+from support.servers.redis_server import RedisProcess
 
 STREAM = "ticks:{NSE:RELIANCE}"
 MakeReader = Callable[..., TickReader]

@@ -6,12 +6,12 @@ from typing import Any
 
 import aiohttp
 import pytest
-from algo_sim.limits import RateLimits
+from algo_sim.rate_limits import RateLimits
 from algo_sim.server import addresses, build, close, play_scenario, serve
 from algo_sim.settings import read_settings
-from dhan_client import Dhan
-from kite_client import Kite
-from sim_server import TICKS, Simulator
+from support.servers.dhan_client import Dhan
+from support.servers.kite_client import Kite
+from support.servers.sim_server import TICKS, Simulator
 
 Start = Callable[..., Any]
 

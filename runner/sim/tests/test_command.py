@@ -11,8 +11,8 @@ from typing import Any
 import aiohttp
 import pytest
 import trustme
-from kite_client import STOP_MARKET, TOKEN, Kite
-from sim_server import TICKS, simulator
+from support.servers.kite_client import STOP_MARKET, TOKEN, Kite
+from support.servers.sim_server import TICKS, simulator
 
 COMMAND = [sys.executable, "-m", "algo_sim"]
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from algo_sim.dhan import LIMITS
 from algo_sim.dhan.totp import password
-from dhan_client import CLIENT, LIMIT, MARKET, SEED, STOP, YESBANK, Dhan
+from support.servers.dhan_client import CLIENT, LIMIT, MARKET, SEED, STOP, YESBANK, Dhan
 
 
 async def test_a_trade__from_entry_to_stop(dhan: Dhan) -> None:

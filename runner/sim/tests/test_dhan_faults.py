@@ -5,7 +5,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-from dhan_client import LIMIT, MARKET, STOP, YESBANK, Dhan
+from support.servers.dhan_client import LIMIT, MARKET, STOP, YESBANK, Dhan
 
 
 @pytest.fixture(name="dhan")

@@ -6,7 +6,7 @@ import struct
 import pytest
 from aiohttp import WSMsgType
 from algo_sim.dhan import pings
-from dhan_client import CLIENT, LIMIT, QUOTE, TICKER, YESBANK, Dhan, Stream
+from support.servers.dhan_client import CLIENT, LIMIT, QUOTE, TICKER, YESBANK, Dhan, Stream
 
 SHARE = ("NSE_EQ", YESBANK)
 NINE = 1562643000

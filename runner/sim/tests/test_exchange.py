@@ -4,25 +4,25 @@ import datetime as dt
 from typing import Any
 
 import pytest
-from algo_contract import sessions
+from algo_contract import calendar
 
-from algo_sim.book import AccountSettings, Book, Refused
-from algo_sim.exchange import Exchange
-from algo_sim.listing import Listing, Listings
-from algo_sim.orders import Ask, FillRule
-from algo_sim.replay import day_begins_us
+from algo_sim.exchange.account import AccountSettings, ExchangeAccount, Refused
+from algo_sim.exchange.exchange import Exchange
+from algo_sim.exchange.instruments import Instrument, Instruments
+from algo_sim.exchange.orders import OrderRequest, FillRule
+from algo_sim.tick_source import day_begins_us
 
-DAY = dt.datetime(2019, 7, 9, tzinfo=sessions.IST)
+DAY = dt.datetime(2019, 7, 9, tzinfo=calendar.IST)
 SECOND = 1_000_000
 SHARE = ("NSE", "YESBANK")
 
 
 def at(clock: str, *, day: dt.datetime = DAY) -> int:
-    return sessions.microseconds(day) + sessions.seconds_of_day(clock) * SECOND
+    return calendar.microseconds(day) + calendar.seconds_of_day(clock) * SECOND
 
 
 def exchange(*, fill: FillRule = "whole", day: dt.datetime = DAY, cash: int = 100_000_000) -> Any:
-    listing = Listing(
+    listing = Instrument(
         exchange="NSE",
         symbol="YESBANK",
         token=11915,
@@ -30,7 +30,7 @@ def exchange(*, fill: FillRule = "whole", day: dt.datetime = DAY, cash: int = 10
         previous_close=10_000,
         has_closing_auction=True,
     )
-    found = Exchange(Listings([listing]), start_us=at("09:00", day=day), fill=fill)
+    found = Exchange(Instruments([listing]), start_us=at("09:00", day=day), fill=fill)
     book = found.open_account(AccountSettings(name="zerodha", order_id=str, cash=cash))
     return found, book
 
@@ -40,21 +40,21 @@ def tick(found: Exchange, price: int, clock: str = "09:15", quantity: int = 100)
     found.tick((*SHARE, time_us, price, quantity, quantity))
 
 
-def ask(**fields: Any) -> Ask:
+def ask(**fields: Any) -> OrderRequest:
     base = {"exchange": "NSE", "symbol": "YESBANK", "side": "BUY", "type": "LIMIT"}
-    return Ask(**{**base, "quantity": 10, "price": 10_000, **fields})
+    return OrderRequest(**{**base, "quantity": 10, "price": 10_000, **fields})
 
 
-def stop(**fields: Any) -> Ask:
+def stop(**fields: Any) -> OrderRequest:
     base = {"side": "SELL", "type": "STOP_LIMIT", "trigger_price": 9_800, "price": 9_700}
     return ask(**{**base, **fields})
 
 
-def market(**fields: Any) -> Ask:
+def market(**fields: Any) -> OrderRequest:
     return ask(**{"type": "MARKET", "price": 0, "protection": -1, **fields})
 
 
-def state(book: Book, order_id: str) -> tuple[str, int, int]:
+def state(book: ExchangeAccount, order_id: str) -> tuple[str, int, int]:
     order = book.orders[order_id]
     return order.status, order.filled, order.value
 
@@ -107,8 +107,12 @@ def test_a_market_order__is_a_limit_at_its_protected_price_and_may_rest() -> Non
 )
 def test_automatic_protection__goes_by_the_slabs(side: str, reference: int, limit: int) -> None:
     found, book = exchange(fill="none")
-    found.floor.listings = Listings(
-        [Listing(exchange="NSE", symbol="YESBANK", token=1, tick_size=5, previous_close=reference)]
+    found.floor.listings = Instruments(
+        [
+            Instrument(
+                exchange="NSE", symbol="YESBANK", token=1, tick_size=5, previous_close=reference
+            )
+        ]
     )
     tick(found, reference)
     assert book.place(market(side=side)).limit == limit
@@ -214,7 +218,7 @@ def test_at_the_close__live_orders_expire_and_nothing_fills_any_more() -> None:
 
 
 def test_the_closing_auction__is_held_by_the_dated_rule() -> None:
-    day = dt.datetime(2026, 11, 23, tzinfo=sessions.IST)
+    day = dt.datetime(2026, 11, 23, tzinfo=calendar.IST)
     found, book = exchange(day=day)
     tick(found, 10_000)
     order = book.place(stop())
@@ -229,10 +233,10 @@ def test_the_closing_auction__is_held_by_the_dated_rule() -> None:
 
 
 def test_a_share_without_an_auction__keeps_its_stops() -> None:
-    day = dt.datetime(2026, 11, 23, tzinfo=sessions.IST)
+    day = dt.datetime(2026, 11, 23, tzinfo=calendar.IST)
     found, book = exchange(day=day)
-    found.floor.listings = Listings(
-        [Listing(exchange="NSE", symbol="YESBANK", token=1, tick_size=5, previous_close=10_000)]
+    found.floor.listings = Instruments(
+        [Instrument(exchange="NSE", symbol="YESBANK", token=1, tick_size=5, previous_close=10_000)]
     )
     tick(found, 10_000)
     order = book.place(stop())

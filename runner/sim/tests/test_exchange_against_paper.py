@@ -7,19 +7,19 @@ are short sales and buying stops, which the paper book does not have.
 import datetime as dt
 from typing import Any
 
-from algo_contract import sessions
-from algo_engine import paper
+from algo_contract import calendar
+from algo_engine import paper_book
 from algo_engine.orders import Terms
-from algo_engine.paper import PaperBook
+from algo_engine.paper_book import PaperBook
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from algo_sim.book import AccountSettings
-from algo_sim.exchange import Exchange
-from algo_sim.listing import Listing, Listings
-from algo_sim.orders import Ask
+from algo_sim.exchange.account import AccountSettings
+from algo_sim.exchange.exchange import Exchange
+from algo_sim.exchange.instruments import Instrument, Instruments
+from algo_sim.exchange.orders import OrderRequest
 
-OPEN_US = sessions.microseconds(dt.datetime(2019, 7, 9, 9, 15, tzinfo=sessions.IST))
+OPEN_US = calendar.microseconds(dt.datetime(2019, 7, 9, 9, 15, tzinfo=calendar.IST))
 PRICES = st.integers(90, 110).map(lambda n: n * 100)
 
 
@@ -45,8 +45,8 @@ STEPS = st.lists(
 )
 
 
-def asked(side: Any, wanted: Terms) -> Ask:
-    return Ask(
+def asked(side: Any, wanted: Terms) -> OrderRequest:
+    return OrderRequest(
         exchange="NSE",
         symbol="X",
         side=side,
@@ -62,8 +62,8 @@ def asked(side: Any, wanted: Terms) -> Ask:
 def test_orders__come_to_the_same_end_at_the_same_price(
     first: int, steps: list[tuple[str, Any]]
 ) -> None:
-    listing = Listing(exchange="NSE", symbol="X", token=1, tick_size=100, previous_close=10_000)
-    exchange = Exchange(Listings([listing]), start_us=OPEN_US)
+    listing = Instrument(exchange="NSE", symbol="X", token=1, tick_size=100, previous_close=10_000)
+    exchange = Exchange(Instruments([listing]), start_us=OPEN_US)
     book = exchange.open_account(AccountSettings(name="zerodha", order_id=str, cash=1 << 40))
     mirror = PaperBook()
     last = 0
@@ -73,19 +73,19 @@ def test_orders__come_to_the_same_end_at_the_same_price(
             last = value
             time_us = exchange.floor.now_us + 1_000_000
             exchange.tick(("NSE", "X", time_us, value, 100, 100))
-            mirror = paper.trade(mirror, value)
+            mirror = paper_book.trade(mirror, value)
         elif name == "place":
             order = book.place(asked(*value))
-            mirror = paper.place(mirror, order.order_id, value[0], value[1], price=last)
+            mirror = paper_book.place(mirror, order.order_id, value[0], value[1], price=last)
         elif name == "cancel" and value in live:
             book.cancel(str(value))
-            mirror = paper.cancel(mirror, str(value))
+            mirror = paper_book.cancel(mirror, str(value))
         elif name == "modify" and value[0] in live:
             number, price = str(value[0]), value[1]
             side = book.orders[number].ask.side
             changed = Terms(type="LIMIT", quantity=10, price=price)
             book.modify(number, asked(side, changed))
-            mirror = paper.modify(mirror, number, changed, price=last)
+            mirror = paper_book.modify(mirror, number, changed, price=last)
     for number, order in book.orders.items():
         row = mirror.orders[number].row
         assert (order.status, order.filled, order.value) == (row.status, row.filled, row.value)

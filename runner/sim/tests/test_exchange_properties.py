@@ -4,29 +4,29 @@ import datetime as dt
 from collections import Counter
 from typing import Any
 
-from algo_contract import sessions
+from algo_contract import calendar
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from algo_sim.book import AccountSettings, Refused
-from algo_sim.exchange import Exchange
-from algo_sim.listing import Listing, Listings
-from algo_sim.orders import ENDED, Ask, Event
+from algo_sim.exchange.account import AccountSettings, Refused
+from algo_sim.exchange.exchange import Exchange
+from algo_sim.exchange.instruments import Instrument, Instruments
+from algo_sim.exchange.orders import ENDED, OrderRequest, Event
 import contextlib
 
-OPEN_US = sessions.microseconds(dt.datetime(2019, 7, 9, 9, 15, tzinfo=sessions.IST))
+OPEN_US = calendar.microseconds(dt.datetime(2019, 7, 9, 9, 15, tzinfo=calendar.IST))
 SECOND = 1_000_000
 PRICES = st.integers(90, 110).map(lambda n: n * 100)
 Step = tuple[str, Any]
 
 
 @st.composite
-def asks(draw: st.DrawFn) -> Ask:
+def asks(draw: st.DrawFn) -> OrderRequest:
     kind = draw(st.sampled_from(("MARKET", "LIMIT", "STOP_LIMIT", "STOP_MARKET")))
     side = draw(st.sampled_from(("BUY", "SELL")))
     price, distance = draw(PRICES), draw(st.integers(0, 3)) * 100
     trigger = price - distance if side == "BUY" else price + distance
-    return Ask(
+    return OrderRequest(
         exchange="NSE",
         symbol="YESBANK",
         side=side,
@@ -59,7 +59,7 @@ class Day:
     """Plays steps and keeps what happened, with the offer of the tick it happened at."""
 
     def __init__(self, fill: Any) -> None:
-        listing = Listing(
+        listing = Instrument(
             exchange="NSE",
             symbol="YESBANK",
             token=1,
@@ -67,7 +67,7 @@ class Day:
             previous_close=10_000,
             has_closing_auction=True,
         )
-        self.exchange = Exchange(Listings([listing]), start_us=OPEN_US, fill=fill)
+        self.exchange = Exchange(Instruments([listing]), start_us=OPEN_US, fill=fill)
         self.book = self.exchange.open_account(
             AccountSettings(name="zerodha", order_id=str, cash=50_000_000)
         )
@@ -90,10 +90,10 @@ class Day:
         time_us = self.exchange.floor.now_us + SECOND
         self.exchange.tick(("NSE", "YESBANK", time_us, price, quantity, quantity))
 
-    def place(self, ask: Ask) -> None:
+    def place(self, ask: OrderRequest) -> None:
         self.book.place(ask)
 
-    def modify(self, value: tuple[int, Ask]) -> None:
+    def modify(self, value: tuple[int, OrderRequest]) -> None:
         number, ask = value
         order = list(self.book.orders.values())[number % max(len(self.book.orders), 1)]
         self.book.modify(order.order_id, ask)

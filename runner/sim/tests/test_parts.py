@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 from algo_engine.tick_file import TickFileError
-from sim_server import TICKS
+from support.servers.sim_server import TICKS
 
-from algo_sim.candles import Candles
+from algo_sim.exchange.candles import Candles
 from algo_sim.faults import Fault, FaultError, Faults, read_fault
-from algo_sim.limits import RateLimits
-from algo_sim.replay import listings, overview
+from algo_sim.rate_limits import RateLimits
+from algo_sim.tick_source import listings, overview
 from algo_sim.settings import SettingsError, read_settings
-from algo_sim.zerodha.login import LoginRefused, Tokens, flushed_at, redirect_address
+from algo_sim.zerodha.auth import LoginRefused, Tokens, flushed_at, redirect_address
 
 MINUTE = 60_000_000
 WORDS = ["--ticks", str(TICKS)]

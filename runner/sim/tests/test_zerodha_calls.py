@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from algo_sim.zerodha import LIMITS
-from kite_client import LIMIT, MARKET, STOP, STOP_MARKET, TOKEN, Kite
+from support.servers.kite_client import LIMIT, MARKET, STOP, STOP_MARKET, TOKEN, Kite
 
 ORDER_KEYS = """
 account_id placed_by order_id exchange_order_id parent_order_id status status_message

@@ -7,8 +7,8 @@ from typing import Any
 
 import aiohttp
 import pytest
-from kite_client import LIMIT, MARKET, STOP, Kite
-from sim_server import Simulator
+from support.servers.kite_client import LIMIT, MARKET, STOP, Kite
+from support.servers.sim_server import Simulator
 
 
 @pytest.fixture(name="kite")

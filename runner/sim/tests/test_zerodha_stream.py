@@ -5,8 +5,8 @@ from typing import Any
 
 import aiohttp
 import pytest
-from kite_client import LIMIT, MARKET, STOP, STOP_MARKET, TOKEN, Kite
-from sim_server import TICKS
+from support.servers.kite_client import LIMIT, MARKET, STOP, STOP_MARKET, TOKEN, Kite
+from support.servers.sim_server import TICKS
 
 from algo_engine.tick_file import read_ticks
 

@@ -6,9 +6,9 @@ import sys
 from typing import Any
 
 import pytest
-from algo_brokers.kinds import LIVE
-from live_rig import SECRETS
-from sim_server import Simulator, simulator
+from algo_contract.brokers import LIVE_BROKERS
+from support.servers.live_strategy import SECRETS
+from support.servers.sim_server import Simulator, simulator
 
 COMMAND = [sys.executable, "-m", "algo_runner", "broker-check"]
 
@@ -35,7 +35,7 @@ async def secrets_for(sim: Simulator, broker: str) -> dict[str, Any]:
     return {**SECRETS[broker], "callback": {"request_token": token}}
 
 
-@pytest.mark.parametrize("broker", LIVE)
+@pytest.mark.parametrize("broker", LIVE_BROKERS)
 async def test_broker_check__reads_everything_and_places_nothing(broker: str) -> None:
     async with simulator(brokers=(broker,)) as sim:
         status, out, err = await checked(sim, broker, await secrets_for(sim, broker))
@@ -48,7 +48,7 @@ async def test_broker_check__reads_everything_and_places_nothing(broker: str) ->
         assert await sim.orders(broker) == []
 
 
-@pytest.mark.parametrize("broker", LIVE)
+@pytest.mark.parametrize("broker", LIVE_BROKERS)
 async def test_broker_check__wrong_secrets__says_so_and_tells_none(broker: str) -> None:
     async with simulator(brokers=(broker,)) as sim:
         given = await secrets_for(sim, broker)

@@ -7,9 +7,9 @@ import pytest
 from algo_engine.replay import replay_day
 from algo_engine.state import execution, is_flat, position, realized_pnl, reason_of
 from algo_engine.tick_file import FileTick
-from crashes import Moment, run_with_crashes
-from days import a_day, a_strategy, ticks_at
-from redis_server import RedisProcess
+from support.faults.crash_injection import Moment, run_with_crashes
+from support.factories.days import a_day, a_strategy, ticks_at
+from support.servers.redis_server import RedisProcess
 
 DAYS: dict[str, tuple[dict[str, Any], list[FileTick]]] = {
     "stop": ({}, ticks_at([9500, 9450, 9400, 9290, 9280])),

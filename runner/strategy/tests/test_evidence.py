@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 from algo_engine.orders import Order, Terms
 from algo_engine.state import State
-from algo_runner.evidence import Evidence
+from algo_runner.live.inflight import InflightOrders
 
-from days import a_strategy
+from support.factories.days import a_strategy
 
 SECOND = 1_000_000
 LAG = 5 * SECOND
@@ -25,7 +25,7 @@ def absent(
     leg: str, read_at: list[float], *, is_up: bool = True, tags: tuple[str, ...] = ()
 ) -> bool:
     """Whether books begun at `read_at` seconds after the order was sent end the search for it."""
-    evidence = Evidence()
+    evidence = InflightOrders()
     evidence.begin("T", SENT)
     for second in read_at:
         evidence.note_book(tags, started_us=SENT + int(second * SECOND), is_up=is_up)
@@ -58,7 +58,7 @@ def test_an_order_that_a_book_has_shown__is_not_searched_any_more(leg: str) -> N
 
 
 def test_an_order_that_was_seen_otherwise__gets_no_verdict() -> None:
-    evidence = Evidence()
+    evidence = InflightOrders()
     evidence.begin("T", SENT)
     for second in (1, 2, 40):
         evidence.note_book((), started_us=SENT + second * SECOND, is_up=True)

@@ -10,26 +10,27 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from algo_brokers import kinds
+from algo_brokers import adapters
 from algo_brokers.errors import RateLimited
-from algo_brokers.http import Http
-from algo_brokers.rows import row_json
-from algo_contract import redis_keys, streams
-from algo_contract.assignment import Assignment, InstrumentFacts, Live
-from algo_contract.broker_session import SESSION_FILE, BrokerSession, session_json
-from algo_engine.events import Answered, Modify, Place, Request, Seen, Tick, Timer
-from algo_engine.orders import Order, OrderRow
+from algo_brokers.http.client import HttpClient
+from algo_brokers.order_reports import write_report
+from algo_contract import redis_keys, stream_fields
+from algo_contract.messages.assignment import Assignment, Live
+from algo_contract.messages.instrument import InstrumentFacts
+from algo_contract.messages.broker_session import SESSION_FILE, BrokerSession, session_json
+from algo_engine.events import RequestResult, Modify, Place, Request, OrderReported, Tick, Timer
+from algo_engine.orders import Order, OrderReport
 from algo_engine.state import position
-from algo_redis.held import HeldConnection
-from algo_runner.broker_session import keep_session
-from algo_runner.delivery import deliver
-from algo_runner.desk import LiveDesk, at_desk
-from algo_runner.opening import open_session
-from algo_runner.order_news import follow_orders, watch_book
-from algo_runner.session import Session
-from crashes import server_of
-from redis_server import RedisProcess
-from session_days import now_day
+from algo_redis.client import RedisClient
+from algo_runner.live.session_keeper import keep_session
+from algo_runner.live.order_sender import send_orders
+from algo_runner.live.execution_client import ExecutionClient, trading_context
+from algo_runner.recovery.startup import open_session
+from algo_runner.live.order_updates import follow_orders, watch_book
+from algo_runner.session import StrategySession
+from support.faults.crash_injection import server_of
+from support.servers.redis_server import RedisProcess
+from support.factories.session_days import now_day
 
 HOUR_US = 3600 * 1_000_000
 FACTS = InstrumentFacts(token=3050241, tick_size=5)
@@ -40,15 +41,15 @@ ACCOUNT = "brk_x"
 class Told:
     """A broker that takes everything and tells what it is told to."""
 
-    rows: list[OrderRow] = field(default_factory=list)
+    rows: list[OrderReport] = field(default_factory=list)
     is_readable: bool = True
     placed: list[str] = field(default_factory=list)
 
-    async def place(self, order: Order, *, send_by: float) -> OrderRow:
+    async def place(self, order: Order, *, send_by: float) -> OrderReport:
         self.placed.append(order.tag)
-        return OrderRow(tag=order.tag, status="PENDING", terms=order.terms, broker_id="1")
+        return OrderReport(tag=order.tag, status="PENDING", terms=order.terms, broker_id="1")
 
-    async def orders(self) -> list[OrderRow]:
+    async def orders(self) -> list[OrderReport]:
         if not self.is_readable:
             raise RateLimited("too many", retry_after=1)
         return self.rows
@@ -57,11 +58,11 @@ class Told:
         return "SIM001"
 
 
-def desk_of(broker: Told, day: Assignment, *, expires_in_us: int = 20 * HOUR_US) -> LiveDesk:
-    kind = kinds.kind("zerodha")
-    return LiveDesk(
+def desk_of(broker: Told, day: Assignment, *, expires_in_us: int = 20 * HOUR_US) -> ExecutionClient:
+    kind = adapters.adapter("zerodha")
+    return ExecutionClient(
         kind=kind,
-        http=Http(),
+        http=HttpClient(),
         endpoints=kind.endpoints(None, None),
         broker=broker,  # type: ignore[arg-type]
         session=a_session(expires_in_us),
@@ -90,8 +91,8 @@ def live_day(**fields: Any) -> tuple[Assignment, int]:
 @asynccontextmanager
 async def opened(
     day: Assignment, redis: RedisProcess, broker: Told
-) -> AsyncIterator[tuple[Session, LiveDesk]]:
-    held = HeldConnection(server_of(redis), name="test")
+) -> AsyncIterator[tuple[StrategySession, ExecutionClient]]:
+    held = RedisClient(server_of(redis), name="test")
     desk = desk_of(broker, day)
     try:
         yield await open_session(day, held, desk), desk
@@ -112,7 +113,7 @@ async def running(*coroutines: Any) -> AsyncIterator[None]:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def sent(session: Session) -> list[Request]:
+def sent(session: StrategySession) -> list[Request]:
     """What the session has put out and nobody has taken."""
     requests: list[Request] = []
     while not session.outbox.empty():
@@ -121,34 +122,39 @@ def sent(session: Session) -> list[Request]:
     return requests
 
 
-async def bought(session: Session, now_us: int) -> Order:
+async def bought(session: StrategySession, now_us: int) -> Order:
     """The entry, filled."""
     await session.tick(Tick(9500, now_us, "1-1"), received_us=now_us)
     entry = session.state.entry
     assert entry is not None
-    await session.handle(Seen(filled(entry)), kind="book")
+    await session.handle(OrderReported(filled(entry)), kind="book")
     return entry
 
 
-async def held(session: Session, now_us: int) -> Order:
+async def held(session: StrategySession, now_us: int) -> Order:
     """In position, the stop resting; that stop."""
     await bought(session, now_us)
     stop = session.state.exits[0]
-    row = OrderRow(tag=stop.tag, status="TRIGGER_PENDING", terms=stop.terms, broker_id="9")
-    await session.handle(Seen(row), kind="book")
+    row = OrderReport(tag=stop.tag, status="TRIGGER_PENDING", terms=stop.terms, broker_id="9")
+    await session.handle(OrderReported(row), kind="book")
     sent(session)
     return stop
 
 
-def filled(order: Order) -> OrderRow:
-    return OrderRow(tag=order.tag, status="FILLED", terms=order.terms, filled=10, value=95_000)
+def filled(order: Order) -> OrderReport:
+    return OrderReport(tag=order.tag, status="FILLED", terms=order.terms, filled=10, value=95_000)
 
 
 def book_mark(redis: RedisProcess, *tags: str) -> None:
     """What a feed tells after each good reading."""
     words = (
-        *(streams.ORDERS_KIND, "book", streams.ORDERS_TAGS, json.dumps(tags).replace(" ", "")),
-        *(streams.ORDERS_STARTED, time.time_ns() // 1000, streams.ORDERS_SOCKET, 1),
+        *(
+            stream_fields.ORDERS_KIND,
+            "book",
+            stream_fields.ORDERS_TAGS,
+            json.dumps(tags).replace(" ", ""),
+        ),
+        *(stream_fields.ORDERS_STARTED, time.time_ns() // 1000, stream_fields.ORDERS_SOCKET, 1),
     )
     redis.run("XADD", redis_keys.account(ACCOUNT, "orders"), "*", *words)
 
@@ -169,12 +175,12 @@ async def test_a_fill_told_before_this_process_listened__is_read_from_the_book(
     assert entry is not None
     key = redis_keys.account(ACCOUNT, "orders")
     at = f"{time.time_ns() // 10**6 - 10_000}-0"
-    redis.run("XADD", key, at, streams.ORDERS_KIND, "row", "row", row_json(filled(entry)))
+    redis.run("XADD", key, at, stream_fields.ORDERS_KIND, "row", "row", write_report(filled(entry)))
 
     broker = Told(is_readable=False)
     async with opened(day, redis, broker) as (session, desk):
         broker.is_readable, broker.rows = True, [filled(entry)]
-        news = HeldConnection(server_of(redis), name="news")
+        news = RedisClient(server_of(redis), name="news")
         async with running(follow_orders(session, desk, news)):
             book_mark(redis, entry.tag)
             await until(lambda: position(session.state) == 10)
@@ -191,7 +197,7 @@ async def test_a_change_that_was_confirmed_and_not_made__is_found_after_a_restar
         await first.handle(answer_to(stop), kind="answer")
         assert first.state.exits[0].terms.type == "MARKET"
 
-    row = OrderRow(tag=stop.tag, status="TRIGGER_PENDING", terms=stop.terms, broker_id="9")
+    row = OrderReport(tag=stop.tag, status="TRIGGER_PENDING", terms=stop.terms, broker_id="9")
     async with opened(day, redis, Told(rows=[row])) as (session, desk):
         sent(session)
         async with running(watch_book(session, desk)):
@@ -202,8 +208,8 @@ async def test_a_change_that_was_confirmed_and_not_made__is_found_after_a_restar
     assert any(isinstance(r, Modify) and r.terms.type == "MARKET" for r in asked)
 
 
-def answer_to(stop: Order) -> Answered:
-    return Answered(stop.tag, "modify", "confirmed")
+def answer_to(stop: Order) -> RequestResult:
+    return RequestResult(stop.tag, "modify", "confirmed")
 
 
 async def test_a_renewed_session__opens_the_entry_again(
@@ -213,7 +219,7 @@ async def test_a_renewed_session__opens_the_entry_again(
     day = replace(day, session=replace(day.session, last_exit_us=now_us + 6 * HOUR_US))
     async with opened(day, redis, Told()) as (session, desk):
         desk.session = a_session(60 * 1_000_000)
-        session.day = at_desk(day, desk)
+        session.day = trading_context(day, desk)
         assert session.day.live is not None
         assert session.day.live.no_entry_reason == "token_dead"
         (tmp_path / SESSION_FILE).write_text(session_json(a_session(20 * HOUR_US)))
@@ -237,7 +243,7 @@ async def test_an_exit_held_up_until_another_runner_has_taken_over__is_not_sent(
         async with opened(day, redis, Told()):
             with pytest.raises(BaseExceptionGroup):
                 async with asyncio.timeout(5):
-                    await deliver(session, desk)
+                    await send_orders(session, desk)
     assert broker.placed == []
 
 

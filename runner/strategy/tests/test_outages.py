@@ -16,20 +16,20 @@ from algo_engine.events import Timer
 from algo_engine.replay import replay_day
 from algo_engine.state import execution, position, realized_pnl, reason_of
 from algo_redis.errors import RedisUnavailable
-from algo_redis.held import HeldConnection
-from algo_redis.ticks import TickReader
+from algo_redis.client import RedisClient
+from algo_redis.tick_reader import TickReader
 from algo_runner import session as session_module
 from algo_runner.journal import COMMIT, COMMIT_ENTRY, TAKE
-from algo_runner.market import Market, take
-from algo_runner.opening import first_tick_id
+from algo_runner.tick_loop import TickLoop, take
+from algo_runner.recovery.startup import first_tick_id
 from algo_runner.session import stream_place
-from crashes import run_with_crashes, server_of
-from days import a_day, a_strategy, ticks_at
-from redis_server import RedisProcess
-from session_days import SECOND, feed, now_day, opened
+from support.faults.crash_injection import run_with_crashes, server_of
+from support.factories.days import a_day, a_strategy, ticks_at
+from support.servers.redis_server import RedisProcess
+from support.factories.session_days import SECOND, feed, now_day, opened
 
 
-class _Slow(HeldConnection):
+class _Slow(RedisClient):
     """Answers one script or command late, or not at all; what it asked for is done."""
 
     late_script: Any = None
@@ -66,12 +66,12 @@ async def test_the_intent_is_durable_too_late__the_entry_is_not_sent(
     connection = _Slow(server_of(redis), name="test")
     async with opened(day, redis, connection=connection) as session:
         connection.late_script, connection.is_lost = COMMIT_ENTRY, is_lost
-        await take(session, Market(), [fresh_tick()])
+        await take(session, TickLoop(), [fresh_tick()])
 
         assert not session.paper.book.orders
         assert session.state.entry is not None
         assert session.state.entry.status == "DENIED"
-        await take(session, Market(), [fresh_tick(2)])
+        await take(session, TickLoop(), [fresh_tick(2)])
         assert position(session.state) == 10
 
 
@@ -82,7 +82,7 @@ async def test_the_clock_of_redis_answers_too_late__the_entry_is_not_sent(
     connection = _Slow(server_of(redis), name="test")
     async with opened(day, redis, connection=connection) as session:
         connection.late_command = "TIME"
-        await take(session, Market(), [fresh_tick()])
+        await take(session, TickLoop(), [fresh_tick()])
 
         assert not session.paper.book.orders
 
@@ -107,7 +107,7 @@ async def test_a_tick_that_waited_for_its_turn__is_late_and_makes_no_entry(
     day, _ = now_day()
     async with opened(day, redis) as session:
         await session.lock.acquire()
-        taking = asyncio.ensure_future(take(session, Market(), [fresh_tick()]))
+        taking = asyncio.ensure_future(take(session, TickLoop(), [fresh_tick()]))
         await asyncio.sleep(0.05)
         later = time.time_ns() // 1000 + 3 * SECOND
         monkeypatch.setattr(session_module, "_now_us", lambda: later)
@@ -125,14 +125,14 @@ async def test_the_journal_is_lost_in_position__the_day_ends_as_its_replay(
     ticks = ticks_at(prices, start="09:17")
     entries = [(f"{n}-1".encode(), p, q, v, t, t) for n, (_, _, t, p, q, v) in enumerate(ticks, 1)]
     async with opened(day, redis) as session:
-        await take(session, Market(), entries[:4])
+        await take(session, TickLoop(), entries[:4])
         assert position(session.state) == 10
     redis.run("DEL", strategy_key(day.strategy.id, "journal"))
 
     async with opened(replace(day, epoch=2), redis) as session:
         after = stream_place(first_tick_id(session, now_ms=0))
         rest = [entry for entry in entries if stream_place(entry[0].decode()) > after]
-        await take(session, Market(), rest)
+        await take(session, TickLoop(), rest)
 
         expected = replay_day(day, ticks).state
         assert reason_of(session.state) == reason_of(expected) == "stop_loss"
@@ -175,7 +175,7 @@ async def test_a_timer_whose_turn_comes_while_ticks_wait__lets_them_go_first(
 ) -> None:
     day, _ = now_day()
     async with opened(day, redis) as session:
-        await take(session, Market(), [fresh_tick()])
+        await take(session, TickLoop(), [fresh_tick()])
         sell_us = day.session.midnight_us + day.strategy.sell_time * SECOND
 
         await session.handle(Timer(sell_us), kind="timer", unless=lambda: True)
@@ -284,7 +284,7 @@ async def test_the_clock_of_redis_was_set_back__a_new_process_still_takes_over(
         assert session.journal.start == start + 3600 * SECOND + 1
 
 
-class _Delayed(HeldConnection):
+class _Delayed(RedisClient):
     """The next commit comes through only when the fence is taken again, the one after is lost."""
 
     script: Any = None
@@ -310,9 +310,9 @@ async def test_an_attempt_thought_lost_comes_through__journal_and_memory_agree(
     day, _ = now_day(target=9600)
     connection = _Delayed(server_of(redis), name="test")
     async with opened(day, redis, connection=connection) as session:
-        await take(session, Market(), [fresh_tick()])
+        await take(session, TickLoop(), [fresh_tick()])
         connection.script, connection.losses = COMMIT, losses
-        await take(session, Market(), [fresh_tick(2, 9600)])
+        await take(session, TickLoop(), [fresh_tick(2, 9600)])
         held = position(session.state), reason_of(session.state)
 
     async with opened(replace(day, epoch=2), redis) as successor:
@@ -391,7 +391,7 @@ async def test_more_ticks_were_missed_than_a_read_holds__all_come_before_a_wish(
     add = f"for n = 1, 4499 do redis.call('XADD', KEYS[1], n .. '-2', {fields}) end"
     redis.run("EVAL", add, 1, stream)
     reader = TickReader(server_of(redis), stream, name="test", after=b"1-1")
-    market = Market()
+    market = TickLoop()
 
     while not market.caught_up.is_set():
         ticks = await reader.read()

@@ -14,9 +14,9 @@ import pytest
 from algo_contract import redis_keys
 from algo_engine.replay import replay_day
 from algo_engine.state import realized_pnl
-from days import a_day, a_strategy, ticks_at
-from redis_server import RedisProcess, running_redis
-from runner_process import RunnerProcess, close_day, paper_orders, publish, wait_for
+from support.factories.days import a_day, a_strategy, ticks_at
+from support.servers.redis_server import RedisProcess, running_redis
+from support.servers.runner_process import RunnerProcess, close_day, paper_orders, publish, wait_for
 
 RISE_AND_FALL = ticks_at([9500, 9550, 9600, 9400, 9350, 9290, 9200])
 
@@ -220,7 +220,7 @@ def test_a_missing_secret__is_said_without_a_traceback(tmp_path: Path, redis: Re
 
     assert runner.process is not None
     assert runner.process.wait(timeout=10) == 1
-    assert "is the strategy's Secret mounted there?" in json.loads(runner.log())["error"]
+    assert "is the pod's Secret mounted there?" in json.loads(runner.log())["error"]
 
 
 def test_redis_away_before_the_entry__enters_when_it_is_back(tmp_path: Path) -> None:
@@ -345,10 +345,12 @@ def test_a_strategy_of_its_own_day_only(redis: RedisProcess, tmp_path: Path) -> 
 
 
 def test_a_paper_runner__carries_nothing_that_only_real_brokers_need() -> None:
-    wanted = "import sys, algo_runner.run, algo_runner.opening; print(*sorted(sys.modules))"
+    wanted = (
+        "import sys, algo_runner.process, algo_runner.recovery.startup; print(*sorted(sys.modules))"
+    )
     loaded = subprocess.run(
         [sys.executable, "-c", wanted], capture_output=True, text=True, check=True
     ).stdout.split()
 
-    unwanted = {"httptools", "websockets", "algo_brokers.http", "argparse", "pydantic"}
+    unwanted = {"httptools", "websockets", "algo_brokers.http.client", "pydantic"}
     assert not unwanted & set(loaded)

@@ -4,11 +4,11 @@ import asyncio
 
 from algo_engine.replay import replay_day
 from algo_engine.state import execution, is_done, is_flat, realized_pnl, reason_of
-from crashes import Moment, Outcome, run_with_crashes
+from support.faults.crash_injection import Moment, Outcome, run_with_crashes
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from random_days import RandomDay, a_random_day
-from redis_server import RedisProcess
+from support.factories.random_days import RandomDay, a_random_day
+from support.servers.redis_server import RedisProcess
 
 MOST_CALLS = 60
 

@@ -4,14 +4,14 @@ from dataclasses import replace
 
 import pytest
 from algo_contract.ids import order_tag
-from algo_engine.orders import OrderRow, Terms
+from algo_engine.orders import OrderReport, Terms
 from algo_engine.replay import _Run, replay_day
 from algo_engine.state import State, execution, is_flat, position, reason_of
-from algo_runner.recovery import recovered_state
-from algo_runner.snapshot import read_snapshot, snapshot
-from days import a_day, a_strategy, ticks_at
+from algo_runner.recovery.state import recovered_state
+from algo_runner.journal_entry import read_snapshot, snapshot
+from support.factories.days import a_day, a_strategy, ticks_at
 from hypothesis import given, settings
-from random_days import RandomDay, a_random_day
+from support.factories.random_days import RandomDay, a_random_day
 
 DAY = a_day()
 TODAY = DAY.session.trading_day
@@ -21,9 +21,9 @@ def tag(leg: str, attempt: int = 1) -> str:
     return order_tag(DAY.strategy.uid, TODAY, leg, attempt)  # type: ignore[arg-type]
 
 
-def row(leg: str, status: str, *, attempt: int = 1, filled: int = 0, stop: int = 0) -> OrderRow:
+def row(leg: str, status: str, *, attempt: int = 1, filled: int = 0, stop: int = 0) -> OrderReport:
     terms = Terms(type="STOP_MARKET" if stop else "MARKET", quantity=10, trigger_price=stop)
-    return OrderRow(
+    return OrderReport(
         tag=tag(leg, attempt),
         status=status,  # type: ignore[arg-type]
         terms=terms,

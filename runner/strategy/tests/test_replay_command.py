@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 import yaml
-from algo_contract import sessions
+from algo_contract import calendar
 from algo_contract.trading_day import ist_datetime
 from algo_contract.v1alpha1 import TradingStrategy
 from algo_contract.v1alpha1.conversion import engine_strategy
 from algo_engine.tick_file import HEADER, read_ticks
-from algo_runner.replay import main
-from oracle import verdict
+from algo_runner.cli.replay import main
+from support.factories.oracle import verdict
 
 ROOT = Path(__file__).resolve().parents[3]
 COMMAND = ROOT / ".venv/bin/algo-runner"
@@ -124,7 +124,7 @@ def test_a_recorded_day__ends_as_the_oracle_says(
     strategy = engine_strategy(resource.spec, uid="u", namespace="n", name="mine")
     recorded = list(read_ticks(ticks))
     date = ist_datetime(recorded[0][2]).date()
-    session = sessions.session(date, broker="paper", has_closing_auction=True)
+    session = calendar.session(date, broker="paper", has_closing_auction=True)
     wanted = verdict(strategy, session, [(t[2], t[3]) for t in recorded], step=5)
 
     fills = [(o["side"], o["average_price"]) for o in day["orders"] if o["filled_quantity"]]

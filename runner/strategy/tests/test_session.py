@@ -8,18 +8,18 @@ from typing import Any
 import pytest
 from algo_brokers.paper import PaperBroker, TickMark
 from algo_contract import redis_keys
-from algo_engine.events import Command, Edited, Timer
+from algo_engine.events import Command, StrategyEdited, Timer
 from algo_engine.state import execution, position, reason_of
 from algo_redis.errors import RedisUnavailable
-from algo_redis.held import HeldConnection
+from algo_redis.client import RedisClient
 from algo_runner.commands import next_commands
 from algo_runner.errors import Fenced
-from algo_runner.market import Market, take
-from algo_runner.opening import first_tick_id
-from crashes import Crash, server_of
-from days import a_day, a_strategy
-from redis_server import RedisProcess
-from session_days import SECOND, feed, now_day, opened
+from algo_runner.tick_loop import TickLoop, take
+from algo_runner.recovery.startup import first_tick_id
+from support.faults.crash_injection import Crash, server_of
+from support.factories.days import a_day, a_strategy
+from support.servers.redis_server import RedisProcess
+from support.factories.session_days import SECOND, feed, now_day, opened
 
 
 async def test_paused_while_no_process_ran__makes_no_entry(redis: RedisProcess) -> None:
@@ -107,7 +107,7 @@ async def test_a_tick_stamped_far_from_its_arrival__decides_nothing_and_moves_no
     redis: RedisProcess,
 ) -> None:
     day, now_us = now_day()
-    market = Market()
+    market = TickLoop()
     async with opened(day, redis) as session:
         early = now_us - 10 * SECOND
         for time_us in (now_us + 5 * SECOND, early - 5 * SECOND):
@@ -122,11 +122,11 @@ async def test_a_tick_read_late__makes_no_entry(redis: RedisProcess) -> None:
     day, now_us = now_day()
     async with opened(day, redis) as session:
         old = now_us - 3 * SECOND
-        await take(session, Market(), [(b"1-1", 9500, 1, 1, old, old)])
+        await take(session, TickLoop(), [(b"1-1", 9500, 1, 1, old, old)])
         assert session.state.entry is None
 
         fresh = time.time_ns() // 1000
-        await take(session, Market(), [(b"2-1", 9500, 1, 1, fresh, fresh)])
+        await take(session, TickLoop(), [(b"2-1", 9500, 1, 1, fresh, fresh)])
         assert position(session.state) == 10
 
 
@@ -134,7 +134,7 @@ async def test_the_sell_time_on_the_wall_clock__needs_no_tick(redis: RedisProces
     day, _ = now_day()
     async with opened(day, redis) as session:
         fresh = time.time_ns() // 1000
-        await take(session, Market(), [(b"1-1", 9500, 1, 1, fresh, fresh)])
+        await take(session, TickLoop(), [(b"1-1", 9500, 1, 1, fresh, fresh)])
         sell_us = day.session.midnight_us + day.strategy.sell_time * SECOND
 
         await session.handle(Timer(sell_us), kind="timer")
@@ -164,7 +164,7 @@ async def test_an_unreadable_command__is_passed_over(redis: RedisProcess) -> Non
         ("kind", "exit", "tradingDay", today, "expiry", future),
     ):
         redis.run("XADD", key, "*", *fields)
-    connection = HeldConnection(server_of(redis), name="test")
+    connection = RedisClient(server_of(redis), name="test")
 
     after, commands = await next_commands(
         connection, day.strategy.id, after="0-0", trading_day=today, block_ms=1000
@@ -181,7 +181,7 @@ async def test_a_wish_and_its_command__sell_once(redis: RedisProcess) -> None:
         await feed(session, [9500])
         await session.handle(Command("9-1", "stop"), kind="command")
         wish = replace(day.strategy, desired_state="Stopped")
-        await session.handle(Edited(wish), kind="edited")
+        await session.handle(StrategyEdited(wish), kind="edited")
 
         sells = [o for o in session.paper.book.orders.values() if o.side == "SELL"]
         assert [order.row.filled for order in sells] == [10]
@@ -207,7 +207,7 @@ async def test_an_order_already_in_the_book__is_not_taken_twice(redis: RedisProc
         entry = session.state.entry
         assert entry is not None
         twin = PaperBroker(
-            HeldConnection(server_of(redis), name="twin"),
+            RedisClient(server_of(redis), name="twin"),
             strategy_id=day.strategy.id,
             token=session.journal.token,
             slippage_bps=0,
@@ -221,7 +221,7 @@ async def test_an_order_already_in_the_book__is_not_taken_twice(redis: RedisProc
         await asyncio.sleep(0)
 
 
-class _Flaky(HeldConnection):
+class _Flaky(RedisClient):
     """Loses the next scripts on their way."""
 
     fails = 0

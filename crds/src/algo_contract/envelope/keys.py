@@ -14,7 +14,7 @@ from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 
-from algo_contract.envelope.layout import KEY_BYTES
+from algo_contract.envelope.format import KEY_BYTES
 
 SEAL_KEYS: Final = "algo-seal-keys"
 """The ConfigMap with the public keys, in the platform's namespace."""

@@ -5,16 +5,9 @@
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from algo_contract.envelope.format import Binding, Envelope, EnvelopeRefused, read_text, write_text
 from algo_contract.envelope.keys import PrivateKeys
-from algo_contract.envelope.layout import (
-    Binding,
-    Envelope,
-    EnvelopeRefused,
-    read_text,
-    write_text,
-)
-from algo_contract.envelope.seal import wrap
-from algo_contract.envelope.wrapping import NO_NONCE, wrapping_key
+from algo_contract.envelope.seal import HPKE, wrap
 
 
 def open_envelope(text: str, keys: PrivateKeys, binding: Binding) -> bytes:
@@ -51,11 +44,8 @@ def _data_key(envelope: Envelope, keys: PrivateKeys, binding: Binding) -> bytes:
     key = keys.by_id.get(envelope.key_id)
     if key is None:
         raise EnvelopeRefused
+    info = binding.associated_data(b"data key") + envelope.head
     try:
-        wrapping = wrapping_key(
-            key.secret, envelope.ephemeral, ephemeral=envelope.ephemeral, recipient=key.public.raw
-        )
-        associated = binding.associated_data(b"data key") + envelope.head
-        return AESGCM(wrapping).decrypt(NO_NONCE, envelope.wrapped, associated)
+        return HPKE.decrypt(envelope.wrapped, key.secret, info)
     except (InvalidTag, ValueError):
         raise EnvelopeRefused from None

@@ -2,12 +2,13 @@
 
 import os
 from dataclasses import replace
+from typing import Final
 
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
-from algo_contract.envelope.keys import PublicKey, UnusableKey
-from algo_contract.envelope.layout import (
+from algo_contract.envelope.format import (
     KEY_BYTES,
     NONCE_BYTES,
     RECORD_LIMIT,
@@ -15,7 +16,10 @@ from algo_contract.envelope.layout import (
     Envelope,
     write_text,
 )
-from algo_contract.envelope.wrapping import NO_NONCE, wrapping_key
+from algo_contract.envelope.keys import PublicKey, UnusableKey
+
+HPKE: Final = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
+"""RFC 9180, base mode: under it a data key travels to whoever may open it."""
 
 
 def seal(record: bytes, to: PublicKey, binding: Binding) -> str:
@@ -40,12 +44,10 @@ def wrap(
     Raises:
         UnusableKey: nothing can be sealed to this key.
     """
-    own = X25519PrivateKey.generate()
-    ephemeral = own.public_key().public_bytes_raw()
-    bare = Envelope(key_id=to.id, ephemeral=ephemeral, wrapped=b"", nonce=nonce, body=body)
+    bare = Envelope(key_id=to.id, wrapped=b"", nonce=nonce, body=body)
+    info = binding.associated_data(b"data key") + bare.head
     try:
-        key = wrapping_key(own, to.raw, ephemeral=ephemeral, recipient=to.raw)
+        wrapped = HPKE.encrypt(data_key, X25519PublicKey.from_public_bytes(to.raw), info)
     except ValueError:
         raise UnusableKey("nothing can be sealed to this public key: it agrees on no key") from None
-    associated = binding.associated_data(b"data key") + bare.head
-    return replace(bare, wrapped=AESGCM(key).encrypt(NO_NONCE, data_key, associated))
+    return replace(bare, wrapped=wrapped)

@@ -14,7 +14,7 @@ from algo_contract.v1alpha1 import (
     TradingStrategySpec,
     TradingStrategyStatus,
 )
-from algo_contract.v1alpha1.resource import Spec
+from algo_contract.v1alpha1.base import Spec
 
 Schema = dict[str, Any]
 

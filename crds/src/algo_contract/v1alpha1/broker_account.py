@@ -4,8 +4,9 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from algo_contract.brokers import BrokerName
+from algo_contract.v1alpha1.base import Fields, Flag, Number, ObjectMeta, Rule, Spec, Whole
 from algo_contract.v1alpha1.conditions import Condition
-from algo_contract.v1alpha1.resource import Fields, Flag, Number, ObjectMeta, Rule, Spec, Whole
 
 Envelope = Annotated[str, Field(max_length=16_384, pattern=r"^[A-Za-z0-9+/=_-]*$")]
 Url = Annotated[str, Field(max_length=512, pattern=r"^(https?|wss?)://[^ ]+$")]
@@ -39,9 +40,7 @@ class AccountLimits(Fields):
 class BrokerAccountSpec(Spec):
     """Which broker, and how to reach it."""
 
-    broker: Literal["zerodha", "dhan", "fyers", "angelone", "paper"] = Field(
-        description="The broker."
-    )
+    broker: BrokerName = Field(description="The broker.")
     sealedLogin: Envelope | None = Field(None, description="Sealed log-in secrets (algo-seal).")
     sealedSession: Envelope | None = Field(
         None, description="Sealed session, written by the log-in worker."

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from algo_contract.v1alpha1.resource import Fields
+from algo_contract.v1alpha1.base import Fields
 
 
 class Condition(Fields):

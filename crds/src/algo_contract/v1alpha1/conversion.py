@@ -2,10 +2,10 @@
 
 import datetime as dt
 
-from algo_contract.assignment import Strategy
+from algo_contract.calendar import TradingSession, clock_text, seconds_of_day
 from algo_contract.ids import strategy_id
+from algo_contract.messages.assignment import Strategy
 from algo_contract.money import basis_points, paise
-from algo_contract.sessions import Session, clock_text, seconds_of_day
 from algo_contract.v1alpha1.trading_strategy import TradingStrategySpec
 
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -56,7 +56,7 @@ def trades_on(spec: TradingStrategySpec, day: dt.date) -> bool:
     )
 
 
-def session_problem(spec: TradingStrategySpec, session: Session) -> str | None:
+def session_problem(spec: TradingStrategySpec, session: TradingSession) -> str | None:
     """Why the strategy's times do not fit a day's session, in a sentence; None when they do."""
     midnight = session.midnight_us
     buy_us = midnight + seconds_of_day(spec.buyTime) * 1_000_000

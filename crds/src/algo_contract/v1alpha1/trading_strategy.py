@@ -6,8 +6,8 @@ from pydantic import AfterValidator, Field
 
 from algo_contract.money import paise
 from algo_contract.states import Execution, Phase
+from algo_contract.v1alpha1.base import Fields, Number, ObjectMeta, Rule, Spec, Whole
 from algo_contract.v1alpha1.conditions import Condition
-from algo_contract.v1alpha1.resource import Fields, Number, ObjectMeta, Rule, Spec, Whole
 
 CLOCK_PATTERN = r"^([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]$"
 DATE_PATTERN = r"^20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$"

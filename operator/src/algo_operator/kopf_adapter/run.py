@@ -12,13 +12,13 @@ from typing import Any, Final
 
 import aiohttp
 import kopf
-import structlog
+from algo_kube.config import Access
+from algo_kube.resources import Json, Resource
+from algo_service.logging import get_logger
 
 from algo_operator.kopf_adapter.settings import kopf_settings
-from algo_operator.kube.access import Access
-from algo_operator.kube.resources import Json, Resource
 
-log: Any = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 Deliver = Callable[[Json, bool], None]
 """Told of each object delivered, and whether it is gone."""

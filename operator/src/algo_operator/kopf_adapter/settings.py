@@ -1,9 +1,9 @@
 """Kopf's settings, each for a measured reason (docs: operator-anchors, section 4)."""
 
-import random
 from collections.abc import Iterator
 
 import kopf
+from algo_service.backoff import backoff
 
 
 class ForEver:
@@ -17,10 +17,7 @@ class ForEver:
 
     def __iter__(self) -> Iterator[float]:
         """A fresh sequence for every request."""
-        delay = 0.25
-        while True:
-            yield delay * random.uniform(0.5, 1.5)  # noqa: S311 - jitter
-            delay = min(delay * 2, self._longest)
+        return backoff(first=0.25, longest=self._longest)
 
 
 def kopf_settings() -> kopf.OperatorSettings:

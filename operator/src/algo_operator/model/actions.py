@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from algo_contract.assignment import Assignment
-from algo_contract.streams import CommandKind
+from algo_contract.messages.assignment import Assignment
+from algo_contract.stream_fields import CommandKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class DeletePod:
 
 
 @dataclass(frozen=True, slots=True)
-class MarkPod:
+class AnnotatePod:
     """Change the pod's annotation, so that the kubelet syncs the Secret at once."""
 
     mark: str
@@ -91,12 +91,12 @@ class RevokeRedis:
 
 
 @dataclass(frozen=True, slots=True)
-class ForgetState:
+class DeleteState:
     """Remove the strategy's own Redis keys; journal and events stay."""
 
 
 @dataclass(frozen=True, slots=True)
-class Tell:
+class EmitEvent:
     """Write a Kubernetes Event."""
 
     type: str
@@ -112,10 +112,10 @@ Action = (
     | WriteSecret
     | CreatePod
     | DeletePod
-    | MarkPod
+    | AnnotatePod
     | SendCommand
     | DeleteSecret
     | RevokeRedis
-    | ForgetState
-    | Tell
+    | DeleteState
+    | EmitEvent
 )

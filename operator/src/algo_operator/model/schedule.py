@@ -4,12 +4,12 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Final
 
-from algo_contract import sessions
-from algo_contract.sessions import Session
+from algo_contract import calendar
+from algo_contract.calendar import TradingSession
 from algo_contract.v1alpha1 import TradingStrategySpec
 from algo_contract.v1alpha1.conversion import session_problem, trades_on
 
-from algo_operator.model.facts import Observed
+from algo_operator.model.observed import ObservedStrategy
 
 SECOND: Final = 1_000_000
 _HORIZON_DAYS: Final = 400
@@ -19,7 +19,7 @@ _HORIZON_DAYS: Final = 400
 class Day:
     """The strategy's day, as its clock stands."""
 
-    session: Session | None
+    session: TradingSession | None
     """Of the strategy's date, if it trades then."""
 
     due: bool
@@ -54,7 +54,7 @@ NO_DAY: Final = Day(
 )
 
 
-def day_of(seen: Observed, *, lead_seconds: int) -> Day:
+def day_of(seen: ObservedStrategy, *, lead_seconds: int) -> Day:
     """The day of a strategy whose spec can be read."""
     spec, today = seen.wish.spec, seen.today
     if spec is None:
@@ -79,20 +79,20 @@ def day_of(seen: Observed, *, lead_seconds: int) -> Day:
 
 
 def _wall_day(
-    seen: Observed,
+    seen: ObservedStrategy,
     spec: TradingStrategySpec,
-    session: Session | None,
+    session: TradingSession | None,
     broker: str,
     *,
     lead_seconds: int,
 ) -> Day:
     now, lead = seen.wall_us, lead_seconds * SECOND
-    buy = session.midnight_us + sessions.seconds_of_day(spec.buyTime) * SECOND if session else 0
+    buy = session.midnight_us + calendar.seconds_of_day(spec.buyTime) * SECOND if session else 0
     late = buy + spec.entryGraceSeconds * SECOND
     over = session is None or now > late or seen.started_today
     upcoming = _next_session(spec, seen, broker) if over else session
     next_buy = (
-        upcoming.midnight_us + sessions.seconds_of_day(spec.buyTime) * SECOND
+        upcoming.midnight_us + calendar.seconds_of_day(spec.buyTime) * SECOND
         if upcoming is not None
         else None
     )
@@ -116,7 +116,7 @@ def _wall_day(
 
 
 def feed_from(
-    seen: Observed, day: Day, *, at_work: bool, hindered: bool, lead_seconds: int
+    seen: ObservedStrategy, day: Day, *, at_work: bool, hindered: bool, lead_seconds: int
 ) -> int | None:
     """From when, wall clock in µs, the strategy needs its feed; 0: now, None: not at all.
 
@@ -137,7 +137,7 @@ def feed_from(
     return None if day.next_run_us is None else day.next_run_us - lead_seconds * SECOND
 
 
-def _has_ended(seen: Observed) -> bool:
+def _has_ended(seen: ObservedStrategy) -> bool:
     """Its last day is over by the feed's clock, which is what would show another."""
     spec, today = seen.wish.spec, seen.today
     if spec is None or spec.endDate is None or today is None:
@@ -148,27 +148,29 @@ def _has_ended(seen: Observed) -> bool:
 
 def at_clock(day: dt.date, clock: str) -> int:
     """A time of day in exchange time, in µs since the epoch."""
-    seconds = sessions.seconds_of_day(clock)
-    midnight = dt.datetime.combine(day, dt.time(), sessions.IST)
-    return sessions.microseconds(midnight + dt.timedelta(seconds=seconds))
+    seconds = calendar.seconds_of_day(clock)
+    midnight = dt.datetime.combine(day, dt.time(), calendar.IST)
+    return calendar.microseconds(midnight + dt.timedelta(seconds=seconds))
 
 
 def _trades(spec: TradingStrategySpec, day: dt.date) -> bool:
-    return sessions.is_trading_day(day) and trades_on(spec, day)
+    return calendar.is_trading_day(day) and trades_on(spec, day)
 
 
-def _session(spec: TradingStrategySpec, day: dt.date, broker: str) -> Session:
-    auction = sessions.has_closing_auction(spec.exchange, spec.symbol)
-    return sessions.session(day, broker=broker, has_closing_auction=auction)
+def _session(spec: TradingStrategySpec, day: dt.date, broker: str) -> TradingSession:
+    auction = calendar.has_closing_auction(spec.exchange, spec.symbol)
+    return calendar.session(day, broker=broker, has_closing_auction=auction)
 
 
-def session_on(spec: TradingStrategySpec, day: dt.date, broker: str) -> Session:
+def session_on(spec: TradingStrategySpec, day: dt.date, broker: str) -> TradingSession:
     """The session of a given date for a strategy."""
     return _session(spec, day, broker)
 
 
-def _next_session(spec: TradingStrategySpec, seen: Observed, broker: str) -> Session | None:
-    day = sessions.ist_datetime(seen.wall_us).date()
+def _next_session(
+    spec: TradingStrategySpec, seen: ObservedStrategy, broker: str
+) -> TradingSession | None:
+    day = calendar.ist_datetime(seen.wall_us).date()
     if spec.startDate is not None:
         day = max(day, dt.date.fromisoformat(spec.startDate) - dt.timedelta(days=1))
     for _ in range(_HORIZON_DAYS):

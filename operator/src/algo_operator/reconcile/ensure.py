@@ -1,7 +1,8 @@
 """Make an object as it should be, and write only where it is not."""
 
+from algo_kube.resources import Json, Resource
+
 from algo_operator.context import Context
-from algo_operator.kube.resources import Json, Resource
 from algo_operator.specs.tenant import contains
 
 

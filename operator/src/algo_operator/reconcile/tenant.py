@@ -3,22 +3,22 @@
 from typing import Any, Final
 
 from algo_contract import names
+from algo_kube.cache import ObjectName
+from algo_kube.fields import annotations, labels
+from algo_kube.resources import LIMIT_RANGES, NAMESPACES, NETWORK_POLICIES, QUOTAS, Json
+from algo_kube.work_queue import Key
 
 from algo_operator.context import Context
-from algo_operator.kube.fields import annotations, labels
-from algo_operator.kube.resources import LIMIT_RANGES, NAMESPACES, NETWORK_POLICIES, QUOTAS, Json
 from algo_operator.reconcile.ensure import ensure
-from algo_operator.reconcile.warm import may_let_go
+from algo_operator.reconcile.warmup import is_deletion_safe
 from algo_operator.specs import tenant
-from algo_operator.watch.objects import Name
-from algo_operator.work_queue import Key
 
 _RECHECK_SECONDS: Final = 1.0
 
 
 async def reconcile_tenant(context: Context, key: Key) -> None:
     """Give a tenant namespace what it must have; anything else in it is left alone."""
-    body = context.namespaces.get(Name("", key.name))
+    body = context.namespaces.get(ObjectName("", key.name))
     if body is None or "deletionTimestamp" in body["metadata"]:
         return
     limit = tenant.strategy_limit(annotations(body), context.settings.strategy_limit)
@@ -38,7 +38,7 @@ async def _mark(context: Context, body: Json, *, ready: bool) -> None:
     present, notes = labels(body), annotations(body)
     held = any(key.namespace == meta["name"] for key in context.live.holding)
     wanted: dict[str, str | None] = {}
-    if held or may_let_go(context, meta["name"]):
+    if held or is_deletion_safe(context, meta["name"]):
         wanted[names.IN_POSITION_ANNOTATION] = "true" if held else None
     if ready:
         wanted[names.READY_ANNOTATION] = "true"

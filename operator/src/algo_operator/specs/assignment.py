@@ -5,18 +5,19 @@ import hashlib
 from dataclasses import replace
 from typing import Literal
 
-from algo_contract import sessions
-from algo_contract.assignment import Assignment, InstrumentFacts, Live, assignment_json
-from algo_contract.sessions import Session, TickBand
+from algo_contract import calendar
+from algo_contract.calendar import TickBand, TradingSession
+from algo_contract.messages.assignment import Assignment, Live, assignment_json
+from algo_contract.messages.instrument import InstrumentFacts
 from algo_contract.v1alpha1.conversion import engine_strategy
 
-from algo_operator.model.entry import no_entry
-from algo_operator.model.facts import Account, Observed
-from algo_operator.model.problems import Problem
+from algo_operator.model.entry_checks import no_entry
+from algo_operator.model.observed import Account, ObservedStrategy
+from algo_operator.model.preconditions import Blocker
 from algo_operator.model.schedule import Day, session_on
 
 
-def mark_of(assignment: Assignment, session: str = "") -> str:
+def assignment_hash(assignment: Assignment, session: str = "") -> str:
     """A short fingerprint of what the Secret holds: the pod's annotation, so that a change is seen.
 
     Args:
@@ -27,7 +28,7 @@ def mark_of(assignment: Assignment, session: str = "") -> str:
 
 
 def assignment_for(
-    seen: Observed, day: Day, problem: Problem | None, *, epoch: int
+    seen: ObservedStrategy, day: Day, problem: Blocker | None, *, epoch: int
 ) -> Assignment | None:
     """The assignment the runner should have; None when nothing good is known.
 
@@ -56,7 +57,7 @@ def assignment_for(
     return Assignment(
         strategy=replace(strategy, desired_state=_desired(seen)),
         session=session,
-        tick_bands=sessions.tick_bands(dt.date.fromisoformat(session.trading_day))
+        tick_bands=calendar.tick_bands(dt.date.fromisoformat(session.trading_day))
         if facts is None
         else (TickBand(below=0, tick=facts.tick_size),),
         feed=seen.feed_id,
@@ -74,13 +75,15 @@ def _is_reachable(account: Account | None, last: Assignment | None) -> bool:
     return account is not None and not (account.problem and last is None)
 
 
-def _last(seen: Observed) -> Assignment | None:
+def _last(seen: ObservedStrategy) -> Assignment | None:
     """The last one; of the other mode it was tampered with, for a mode cannot change."""
     last = seen.secret.assignment if seen.secret is not None else None
     return last if last is not None and (last.live is not None) == seen.live else None
 
 
-def _live(seen: Observed, session: Session, facts: InstrumentFacts | None) -> Live | None:
+def _live(
+    seen: ObservedStrategy, session: TradingSession, facts: InstrumentFacts | None
+) -> Live | None:
     """How to reach the broker, and whether an entry may be made."""
     account = seen.account
     if not seen.live or account is None or facts is None:
@@ -96,7 +99,7 @@ def _live(seen: Observed, session: Session, facts: InstrumentFacts | None) -> Li
     )
 
 
-def _kept(seen: Observed, last: Assignment, *, epoch: int) -> Assignment:
+def _kept(seen: ObservedStrategy, last: Assignment, *, epoch: int) -> Assignment:
     """The last good one. Its tenant may have written into the Secret since: whose keys and prices
     the runner may use is taken from what the operator itself knows.
     """
@@ -121,7 +124,7 @@ def _kept(seen: Observed, last: Assignment, *, epoch: int) -> Assignment:
     )
 
 
-def _kept_live(seen: Observed, last: Assignment) -> Live | None:
+def _kept_live(seen: ObservedStrategy, last: Assignment) -> Live | None:
     """An account whose spec became wrong is reached as before: it may name any host by now."""
     if last.live is None or seen.account is None:
         return None
@@ -130,11 +133,11 @@ def _kept_live(seen: Observed, last: Assignment) -> Live | None:
     return _live(seen, last.session, seen.feed.instrument or last.live.instrument)
 
 
-def _account_id(seen: Observed) -> str | None:
+def _account_id(seen: ObservedStrategy) -> str | None:
     return seen.account.id if seen.account is not None and seen.wish.account else None
 
 
-def _session(seen: Observed, day: Day) -> Session | None:
+def _session(seen: ObservedStrategy, day: Day) -> TradingSession | None:
     """The day of an open position as long as there is one, else the strategy's date."""
     if seen.at_risk and seen.runner is not None and seen.wish.spec is not None:
         day_held = dt.date.fromisoformat(seen.runner.trading_day)
@@ -142,5 +145,5 @@ def _session(seen: Observed, day: Day) -> Session | None:
     return day.session
 
 
-def _desired(seen: Observed) -> Literal["Active", "Paused", "Stopped"]:
+def _desired(seen: ObservedStrategy) -> Literal["Active", "Paused", "Stopped"]:
     return "Stopped" if seen.deleting else seen.wish.desired

@@ -4,21 +4,21 @@ import hashlib
 from typing import Any
 
 from algo_contract import names
-from algo_contract.assignment import REDIS_FILE
-from algo_contract.broker_session import SESSION_FILE
-from algo_contract.feed_assignment import FEED_FILE, FeedAssignment, feed_json, read_feed
+from algo_contract.messages.broker_session import SESSION_FILE
+from algo_contract.messages.feed_assignment import FEED_FILE, FeedAssignment, feed_json, read_feed
+from algo_contract.messages.redis_server import REDIS_FILE
+from algo_kube.fields import labels
+from algo_kube.resources import Json
 
-from algo_operator.kube.fields import labels
-from algo_operator.kube.resources import Json
-from algo_operator.model.facts import Account
-from algo_operator.model.feeds import FeedSecret
+from algo_operator.model import naming
+from algo_operator.model.feed import FeedSecret
+from algo_operator.model.observed import Account
 from algo_operator.settings import Settings
-from algo_operator.specs import naming
 from algo_operator.specs.secret import (
     encoded,
     password_in,
     redis_file,
-    session_mark,
+    session_hash,
     text_in,
     ticks_address,
 )
@@ -37,14 +37,14 @@ def feed_assignment(account: Account) -> FeedAssignment:
     )
 
 
-def settings_mark(assignment: FeedAssignment, settings: Settings) -> str:
+def feed_settings_hash(assignment: FeedAssignment, settings: Settings) -> str:
     """A short fingerprint of what the feed reads once: its assignment and where redis-ticks is."""
     host, port = ticks_address(settings)
     read_once = f"{feed_json(assignment)} {host}:{port}"
     return hashlib.sha256(read_once.encode()).hexdigest()[:16]
 
 
-def feed_mark(assignment: FeedAssignment, session: str) -> str:
+def feed_hash(assignment: FeedAssignment, session: str) -> str:
     """A short fingerprint of all that its Secret holds: the pod's annotation."""
     return hashlib.sha256((feed_json(assignment) + session).encode()).hexdigest()[:16]
 
@@ -89,7 +89,7 @@ def read_feed_secret(body: Json, account: Account, settings: Settings) -> FeedSe
         assignment = None
     return FeedSecret(
         assignment=assignment,
-        session=session_mark(text_in(data, SESSION_FILE)) if same else "",
+        session=session_hash(text_in(data, SESSION_FILE)) if same else "",
         password=password,
         redis_current=password is not None and redis == redis_file(settings, account.id, password),
         uid=meta.get("uid", ""),

@@ -4,20 +4,16 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from algo_contract import names
-from algo_contract.assignment import Assignment
-from algo_contract.feed_assignment import FeedAssignment
+from algo_contract.messages.assignment import Assignment
+from algo_contract.messages.feed_assignment import FeedAssignment
 
-from algo_operator.model.facts import Account
+from algo_operator.model import naming
+from algo_operator.model.naming import EPOCH_ANNOTATION, FEED_SETTINGS_ANNOTATION, IMAGE_ANNOTATION
+from algo_operator.model.observed import Account
 from algo_operator.settings import Settings
-from algo_operator.specs import naming
-from algo_operator.specs.assignment import mark_of
-from algo_operator.specs.feed import feed_mark, settings_mark
+from algo_operator.specs.assignment import assignment_hash
+from algo_operator.specs.feed import feed_hash, feed_settings_hash
 
-EPOCH_ANNOTATION: Final = f"{names.GROUP}/epoch"
-IMAGE_ANNOTATION: Final = f"{names.GROUP}/image"
-"""The image asked for: an admission webhook may put another address of it into the pod."""
-FEED_SETTINGS_ANNOTATION: Final = f"{names.GROUP}/feed-settings"
-"""What a feed reads only once: a change of it takes a new pod."""
 FEED_COMMAND: Final = "/opt/app/bin/algo-feed"
 USER: Final = 65532
 PROBE_SECONDS: Final = 5
@@ -57,7 +53,7 @@ def runner_pod(
         "namespace": strategy.namespace,
         "labels": labels,
         "annotations": {
-            names.ASSIGNMENT_ANNOTATION: mark_of(assignment, session),
+            names.ASSIGNMENT_ANNOTATION: assignment_hash(assignment, session),
             EPOCH_ANNOTATION: str(assignment.epoch),
         },
     }
@@ -88,8 +84,8 @@ def feed_pod(
         "namespace": namespace,
         "labels": naming.feed_labels(account.name, account.id),
         "annotations": {
-            names.ASSIGNMENT_ANNOTATION: feed_mark(assignment, session),
-            FEED_SETTINGS_ANNOTATION: settings_mark(assignment, settings),
+            names.ASSIGNMENT_ANNOTATION: feed_hash(assignment, session),
+            FEED_SETTINGS_ANNOTATION: feed_settings_hash(assignment, settings),
         },
     }
     if owned:

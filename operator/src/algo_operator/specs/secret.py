@@ -7,25 +7,22 @@ import hashlib
 from typing import Any, Final, cast
 
 from algo_contract import names
-from algo_contract.assignment import (
+from algo_contract.ids import strategy_id
+from algo_contract.messages.assignment import (
     ASSIGNMENT_FILE,
-    REDIS_FILE,
     Assignment,
-    RedisServer,
     assignment_json,
     read_assignment,
-    read_redis,
-    redis_json,
 )
-from algo_contract.broker_session import SESSION_FILE
-from algo_contract.ids import strategy_id
+from algo_contract.messages.broker_session import SESSION_FILE
+from algo_contract.messages.redis_server import REDIS_FILE, RedisServer, read_redis, redis_json
+from algo_kube.fields import labels
 
-from algo_operator.kube.fields import labels
-from algo_operator.model.facts import SecretFacts
+from algo_operator.model import naming
+from algo_operator.model.observed import SecretState
+from algo_operator.model.untrusted import is_sane
 from algo_operator.settings import Settings, host_and_port
-from algo_operator.specs import naming
-from algo_operator.specs.acl import is_plain
-from algo_operator.untrusted import is_sane
+from algo_operator.specs.redis_rules import is_plain
 
 _EPOCHS: Final = 2**31
 
@@ -81,13 +78,13 @@ def password_in(redis: str) -> str | None:
         return None
 
 
-def read_secret(body: dict[str, Any], uid: str, settings: Settings) -> SecretFacts:
+def read_secret(body: dict[str, Any], uid: str, settings: Settings) -> SecretState:
     """What a Secret holds; one that cannot be read is as good as none, and is written anew."""
     data: dict[str, str] = body.get("data") or {}
     metadata: dict[str, Any] = body["metadata"]
     owners: list[dict[str, Any]] = metadata.get("ownerReferences") or []
     if not naming.is_runner(body):
-        return SecretFacts(
+        return SecretState(
             assignment=None, redis="", redis_current=False, owned=False, foreign=True
         )
     try:
@@ -100,7 +97,7 @@ def read_secret(body: dict[str, Any], uid: str, settings: Settings) -> SecretFac
     if labels(body).get(names.STRATEGY_UID_LABEL) != uid:
         assignment, redis, session = None, "", ""  # left over from another object of that name
     password = password_in(redis)
-    return SecretFacts(
+    return SecretState(
         assignment=assignment,
         redis=redis,
         redis_current=password is not None
@@ -108,7 +105,7 @@ def read_secret(body: dict[str, Any], uid: str, settings: Settings) -> SecretFac
         owned=any(owner.get("uid") == uid for owner in owners),
         uid=metadata.get("uid", ""),
         version=metadata.get("resourceVersion", ""),
-        session=session_mark(session),
+        session=session_hash(session),
     )
 
 
@@ -125,7 +122,7 @@ def _is_sound(assignment: Assignment, uid: str) -> bool:
     )
 
 
-def session_mark(text: str) -> str:
+def session_hash(text: str) -> str:
     """A session's fingerprint; nothing for none. A token has far too many values to be guessed."""
     return hashlib.sha256(text.encode()).hexdigest()[:16] if text else ""
 

@@ -13,12 +13,12 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from algo_contract.redis_keys import strategy as strategy_key
-from algo_engine import paper
-from algo_engine.orders import Order, OrderRow, Terms
-from algo_engine.paper import PaperBook, PaperOrder
+from algo_engine import paper_book
+from algo_engine.orders import Order, OrderReport, Terms
+from algo_engine.paper_book import PaperBook, PaperOrder
+from algo_redis.client import RedisClient
 from algo_redis.connection import Argument
 from algo_redis.errors import RedisUnavailable
-from algo_redis.held import HeldConnection
 from algo_redis.script import Script
 
 from algo_brokers.errors import DeniedLocally, Rejected
@@ -69,7 +69,7 @@ class PaperBroker:
     """Implements `port.Orders`, and `trade` for the ticks that fill its book."""
 
     def __init__(
-        self, redis: HeldConnection, *, strategy_id: str, token: tuple[int, int], slippage_bps: int
+        self, redis: RedisClient, *, strategy_id: str, token: tuple[int, int], slippage_bps: int
     ) -> None:
         """`token` is the fencing token (epoch, start). Call `load` before anything else."""
         self._redis: Final = redis
@@ -102,7 +102,7 @@ class PaperBroker:
         book = {order.row.tag: order for _, order in orders}
         self.book = PaperBook(slippage_bps=self._slippage_bps, orders=book)
 
-    async def place(self, order: Order, *, send_by: float) -> OrderRow:
+    async def place(self, order: Order, *, send_by: float) -> OrderReport:
         """Takes an order once under its tag and fills it if it can. See `port.Orders`."""
         try:
             now: list[str] = await self._redis.call("TIME")
@@ -112,7 +112,9 @@ class PaperBroker:
         if left <= 0:
             raise DeniedLocally("it was too late to send it")
         deadline = int(now[0]) * 1_000_000 + int(now[1]) + int(left * 1_000_000)
-        after = paper.place(self.book, order.tag, order.side, order.terms, price=self.now.price)
+        after = paper_book.place(
+            self.book, order.tag, order.side, order.terms, price=self.now.price
+        )
         try:
             reply = await self._write(after, new=order.tag, deadline=deadline)
         except RedisUnavailable:
@@ -128,27 +130,27 @@ class PaperBroker:
             raise DeniedLocally("Redis was away when it was to be sent")
         return row
 
-    async def modify(self, order: Order, terms: Terms) -> OrderRow:
+    async def modify(self, order: Order, terms: Terms) -> OrderReport:
         """Changes a live order and fills it if it can. See `port.Orders`."""
         tag = order.tag
         return await self._change(
-            tag, lambda: paper.modify(self.book, tag, terms, price=self.now.price)
+            tag, lambda: paper_book.modify(self.book, tag, terms, price=self.now.price)
         )
 
-    async def cancel(self, order: Order) -> OrderRow:
+    async def cancel(self, order: Order) -> OrderReport:
         """Cancels a live order. See `port.Orders`."""
-        return await self._change(order.tag, lambda: paper.cancel(self.book, order.tag))
+        return await self._change(order.tag, lambda: paper_book.cancel(self.book, order.tag))
 
-    async def order_by_tag(self, tag: str) -> OrderRow | None:
+    async def order_by_tag(self, tag: str) -> OrderReport | None:
         """The order with a tag. See `port.Orders`."""
         order = self.book.orders.get(tag)
         return order.row if order else None
 
-    async def orders(self) -> list[OrderRow]:
+    async def orders(self) -> list[OrderReport]:
         """The whole book. See `port.Orders`."""
         return [order.row for order in self.book.orders.values()]
 
-    async def trade(self, tick: TickMark) -> list[OrderRow]:
+    async def trade(self, tick: TickMark) -> list[OrderReport]:
         """Lets a tick fill what it touches; the rows it changed, durable already.
 
         Raises:
@@ -156,15 +158,15 @@ class PaperBroker:
         """
         self.now = tick
         before = self.book
-        while (after := paper.trade(self.book, tick.price)) is not self.book:
+        while (after := paper_book.trade(self.book, tick.price)) is not self.book:
             try:
                 await self._write(after)
                 self.book = after
             except RedisUnavailable:
                 await self.load()
-        return paper.changed_rows(before, self.book)
+        return paper_book.changed_rows(before, self.book)
 
-    async def _change(self, tag: str, change: Callable[[], PaperBook]) -> OrderRow:
+    async def _change(self, tag: str, change: Callable[[], PaperBook]) -> OrderReport:
         while True:
             if tag not in self.book.orders:
                 raise Rejected(f"the paper book has no order {tag}")
@@ -213,5 +215,5 @@ def _read_order(text: str) -> tuple[int, PaperOrder]:
     fields: dict[str, Any] = json.loads(text)
     number, side = fields.pop("n"), fields.pop("side")
     fields["terms"] = Terms(**fields["terms"])
-    row = OrderRow(**fields)
+    row = OrderReport(**fields)
     return number, PaperOrder(side=side, row=row)

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from algo_engine.orders import Order, OrderRow, Side, Terms
+from algo_contract.messages.broker_session import BrokerSession
+from algo_engine.orders import Order, OrderReport, Side, Terms
 
+from algo_brokers.http.client import HttpClient
 from algo_brokers.instruments import Instrument
 
 
@@ -64,7 +66,7 @@ class Orders(Protocol):
     totals, so reading one twice is harmless. Prices in paise.
     """
 
-    async def place(self, order: Order, *, send_by: float) -> OrderRow:
+    async def place(self, order: Order, *, send_by: float) -> OrderReport:
         """Sends a new order under its tag; not after `send_by` (monotonic seconds).
 
         Raises:
@@ -75,19 +77,19 @@ class Orders(Protocol):
         """
         ...
 
-    async def modify(self, order: Order, terms: Terms) -> OrderRow:
+    async def modify(self, order: Order, terms: Terms) -> OrderReport:
         """Changes a live order to absolute terms; repeating it is harmless. Errors as `place`."""
         ...
 
-    async def cancel(self, order: Order) -> OrderRow:
+    async def cancel(self, order: Order) -> OrderReport:
         """Cancels a live order; repeating it is harmless. Errors as `place`."""
         ...
 
-    async def order_by_tag(self, tag: str) -> OrderRow | None:
+    async def order_by_tag(self, tag: str) -> OrderReport | None:
         """The order with a tag, None where the book does not have it."""
         ...
 
-    async def orders(self) -> list[OrderRow]:
+    async def orders(self) -> list[OrderReport]:
         """Today's order book, oldest first; orders without a tag of ours have an empty one."""
         ...
 
@@ -119,4 +121,39 @@ class Broker(Orders, Protocol):
 
     async def close(self) -> None:
         """Closes the connections."""
+        ...
+
+
+class Login(Protocol):
+    """How an account logs in at a broker."""
+
+    def url(self, secrets: dict[str, str]) -> str:
+        """Where a person logs in; empty where the broker needs none."""
+        ...
+
+    async def login(
+        self, http: HttpClient, secrets: dict[str, str], *, callback: dict[str, str], now_us: int
+    ) -> BrokerSession:
+        """A new session. `callback` is what the browser log-in returned, empty without one.
+
+        Raises:
+            Rejected: the secrets or the callback are not good (any more); a person must act.
+            Unresolved, RateLimited: try again later.
+        """
+        ...
+
+    async def renew(
+        self, http: HttpClient, session: BrokerSession, *, now_us: int
+    ) -> BrokerSession:
+        """The session, good for longer.
+
+        Raises:
+            Rejected: this broker has no renewal; log in.
+            TokenExpired: it is too late for that; log in.
+            Unresolved, RateLimited: try again later.
+        """
+        ...
+
+    async def observed_address(self, http: HttpClient, session: BrokerSession) -> str:
+        """The address that the broker sees us come from; empty where it does not tell."""
         ...

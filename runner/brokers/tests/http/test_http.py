@@ -12,12 +12,12 @@ from types import SimpleNamespace
 
 import pytest
 import trustme
-from algo_brokers import egress as egress_module
-from algo_brokers import http as http_module
-from algo_brokers import pool as pool_module
-from algo_brokers.connection import HIGH_WATER
+from algo_brokers.http import proxy as egress_module
+from algo_brokers.http import client as http_module
+from algo_brokers.http import pool as pool_module
+from algo_brokers.http.connection import HIGH_WATER
 from algo_brokers.errors import BrokerError, DeniedLocally, Rejected, TokenExpired, Unresolved
-from algo_brokers.http import Http, Response
+from algo_brokers.http.client import HttpClient, Response
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -122,8 +122,8 @@ def answers(raw: bytes) -> Callable[..., Awaitable[None]]:
 
 
 @contextlib.asynccontextmanager
-async def client(**options) -> AsyncIterator[Http]:
-    http = Http(**options)
+async def client(**options) -> AsyncIterator[HttpClient]:
+    http = HttpClient(**options)
     try:
         yield http
     finally:
@@ -164,7 +164,7 @@ def assert_tells_no_secret(error: BaseException) -> None:
 
 
 async def place(
-    http: Http, port: int, *, send_by: float | None = None, host: str = "http://127.0.0.1"
+    http: HttpClient, port: int, *, send_by: float | None = None, host: str = "http://127.0.0.1"
 ):
     return await http.write(
         "POST",
@@ -422,7 +422,7 @@ async def test_the_client_is_closed_while_it_connects__nothing_is_sent() -> None
         server.requests.append((await reader.read(), b""))
 
     async with serving(slow) as proxy:
-        http = Http(proxy=f"http://127.0.0.1:{proxy.port}")
+        http = HttpClient(proxy=f"http://127.0.0.1:{proxy.port}")
         order = asyncio.create_task(place(http, 1))
         await knocked.wait()
         await http.close()
@@ -860,7 +860,7 @@ def test_a_proxy_address_that_is_none__is_refused_without_its_text(proxy: str) -
     with pytest.raises(
         DeniedLocally, match=r"^the egress proxy must be an http://host:port address$"
     ):
-        Http(proxy=proxy)
+        HttpClient(proxy=proxy)
 
 
 TABLE = b"".join(b"%d,SYMBOL%d\n" % (n, n) for n in range(50_000))
@@ -870,7 +870,7 @@ def refusal(response: Response) -> BrokerError:
     return TokenExpired(f"{response.status} {response.body.decode()}")
 
 
-async def fetch(http: Http, port: int) -> bytes:
+async def fetch(http: HttpClient, port: int) -> bytes:
     url = f"http://127.0.0.1:{port}/instruments?token=qu3ry"
     pieces = [p async for p in http.download(url, headers=HEADERS, refusal=refusal)]
     assert max(map(len, pieces)) <= 4 * HIGH_WATER

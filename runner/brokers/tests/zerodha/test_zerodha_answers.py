@@ -12,12 +12,12 @@ from algo_brokers.errors import (
     TokenExpired,
     Unresolved,
 )
-from algo_brokers.http import Response
-from algo_brokers.zerodha import book
-from algo_brokers.zerodha.answers import data_of, refusal
-from algo_brokers.zerodha.reading import Fields, Unreadable, cleaned, json_of, paise, time_us
-from algo_brokers.zerodha.words import status_of, type_of
-from algo_engine.orders import OrderRow, Terms
+from algo_brokers.http.client import Response
+from algo_brokers.zerodha import parsing
+from algo_brokers.zerodha.responses import data_of, refusal
+from algo_brokers.zerodha.parsing import Fields, Unreadable, cleaned, json_of, paise, time_us
+from algo_brokers.zerodha.enums import status_of, type_of
+from algo_engine.orders import OrderReport, Terms
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -206,7 +206,7 @@ def test_a_type__is_what_the_book_shows(word, ours) -> None:
     ],
 )
 def test_terms__hold_what_their_type_has(changes: Fields, terms: Terms) -> None:
-    assert book.order_row(an_order(**changes)).terms == terms
+    assert parsing.order_row(an_order(**changes)).terms == terms
 
 
 @pytest.mark.parametrize(
@@ -222,7 +222,7 @@ def test_terms__hold_what_their_type_has(changes: Fields, terms: Terms) -> None:
 )
 def test_the_value_of_fills__is_rounded_once(average: Decimal, filled: int, value: int) -> None:
     order = an_order(filled_quantity=filled, quantity=filled) | {"average_price": average}
-    row = book.order_row(order)
+    row = parsing.order_row(order)
     assert (row.filled, row.value) == (filled, value)
 
 
@@ -239,23 +239,23 @@ def test_the_value_of_fills__is_rounded_once(average: Decimal, filled: int, valu
     ],
 )
 def test_a_tag__is_ours_or_empty(changes: Fields, tag: str) -> None:
-    assert book.our_tag(an_order(**changes)) == tag
+    assert parsing.our_tag(an_order(**changes)) == tag
 
 
 def test_an_unknown_status__is_open_and_says_so() -> None:
-    row = book.order_row(an_order(status="PARKED\n", status_message="why"))
+    row = parsing.order_row(an_order(status="PARKED\n", status_message="why"))
     assert row.status == "OPEN"
     assert row.message == "why; Zerodha calls its status 'PARKED', which is taken as open"
 
 
 def test_a_cancelled_order__keeps_its_fills() -> None:
-    row = book.order_row(an_order(status="CANCELLED", filled_quantity=4, average_price=1499.9))
+    row = parsing.order_row(an_order(status="CANCELLED", filled_quantity=4, average_price=1499.9))
     assert (row.status, row.filled, row.value) == ("CANCELLED", 4, 599_960)
 
 
 def test_a_row_of_others_that_is_odd__hides_nothing() -> None:
     odd = an_order(tag=None, tags=[], quantity=None)
-    rows = book.order_rows([odd, an_order(), an_order(tag="", tags=[], order_type="ODD")])
+    rows = parsing.order_rows([odd, an_order(), an_order(tag="", tags=[], order_type="ODD")])
     assert [row.tag for row in rows] == [OURS]
 
 
@@ -282,7 +282,7 @@ def test_a_row_of_others_that_is_odd__hides_nothing() -> None:
     ],
 )
 def test_a_row_of_ours_that_is_odd__is_pending_and_hides_nothing(changes: Fields) -> None:
-    odd, other = book.order_rows([an_order(**changes), an_order(order_id="18", tag=OTHER)])
+    odd, other = parsing.order_rows([an_order(**changes), an_order(order_id="18", tag=OTHER)])
     assert (odd.tag, odd.status, odd.filled) == (OURS, "PENDING", 0)
     assert odd.message.startswith("unreadable: ")
     assert odd.broker_id == ("" if "order_id" in changes else "260105000000017")
@@ -292,20 +292,20 @@ def test_a_row_of_ours_that_is_odd__is_pending_and_hides_nothing(changes: Fields
 def test_one_odd_number_in_a_book__hides_nothing() -> None:
     for odd in ("NaN", "1e999999", "1e99999999999999999999", "9" * 5000):
         raw = json.dumps({"price": "?", "tag": OURS}).replace('"?"', odd)
-        assert [row.tag for row in book.order_rows([json_of(raw)])] == [OURS]
+        assert [row.tag for row in parsing.order_rows([json_of(raw)])] == [OURS]
 
 
 @pytest.mark.parametrize("average", [0, None])
 @pytest.mark.parametrize(("status", "filled"), [("OPEN", 4), ("COMPLETE", 10), ("CANCELLED", 4)])
 def test_fills_without_an_average__count_with_a_value_of_nothing(status, filled, average) -> None:
-    row = book.order_row(an_order(status=status, filled_quantity=filled, average_price=average))
+    row = parsing.order_row(an_order(status=status, filled_quantity=filled, average_price=average))
     assert (row.filled, row.value) == (filled, 0)
     del (fields := an_order(status=status, filled_quantity=filled))["average_price"]
-    assert book.order_row(fields).value == 0
+    assert parsing.order_row(fields).value == 0
 
 
 def test_complete_but_not_all_of_it__stays_open_and_is_said() -> None:
-    row = book.order_row(an_order(status="COMPLETE", filled_quantity=4, average_price=1499.9))
+    row = parsing.order_row(an_order(status="COMPLETE", filled_quantity=4, average_price=1499.9))
     assert (row.status, row.filled) == ("OPEN", 4)
     assert "4 of 10" in row.message
 
@@ -318,10 +318,10 @@ def test_complete_but_not_all_of_it__stays_open_and_is_said() -> None:
 def test_any_row__is_read_or_unreadable(changes: dict[str, object]) -> None:
     text = json.dumps({k: str(v) for k, v in an_order().items()} | changes)
     try:
-        row = book.order_row(json_of(text))
+        row = parsing.order_row(json_of(text))
     except Unreadable:
         return
-    assert isinstance(row, OrderRow)
+    assert isinstance(row, OrderReport)
 
 
 def test_positions__are_of_shares_in_our_products() -> None:
@@ -341,7 +341,7 @@ def test_positions__are_of_shares_in_our_products() -> None:
         ],
         "day": [],
     }
-    found = book.positions(data)
+    found = parsing.positions(data)
     assert [(p.product, p.quantity, p.bought, p.sold) for p in found] == [
         ("Intraday", -3, 7, 10),
         ("Delivery", 2, 2, 0),
@@ -351,7 +351,7 @@ def test_positions__are_of_shares_in_our_products() -> None:
 @pytest.mark.parametrize("data", [None, [], {}, {"net": None}, {"net": [5]}])
 def test_positions_that_are_none__are_unreadable(data: object) -> None:
     with pytest.raises(Unreadable):
-        book.positions(data)
+        parsing.positions(data)
 
 
 def test_a_trade__is_read_with_its_time() -> None:
@@ -360,18 +360,18 @@ def test_a_trade__is_read_with_its_time() -> None:
         b'"transaction_type": "SELL", "quantity": 3, "average_price": 1499.95,'
         b'"fill_timestamp": "2026-01-05 09:20:01"}'
     )
-    (trade,) = book.trades([row, row | {"exchange": "MCX", "quantity": None}])
+    (trade,) = parsing.trades([row, row | {"exchange": "MCX", "quantity": None}])
     assert (trade.price, trade.quantity, trade.side) == (149_995, 3, "SELL")
     assert trade.time_us == 1_767_585_001_000_000
     earlier = row | {"fill_timestamp": "2026-01-05 09:20:00", "order_id": "0"}
-    assert [t.order_id for t in book.trades([row, earlier])] == ["0", "1"]
+    assert [t.order_id for t in parsing.trades([row, earlier])] == ["0", "1"]
     with pytest.raises(Unreadable):
-        book.trades([row | {"transaction_type": "SHORT"}])
+        parsing.trades([row | {"transaction_type": "SHORT"}])
 
 
 def test_funds__are_the_net_and_the_debits() -> None:
     data = json_of(b'{"net": 99725.05, "available": {}, "utilised": {"debits": 274.95}}')
-    assert book.funds(data) == book.Funds(available=9_972_505, used=27_495)
+    assert parsing.funds(data) == parsing.Funds(available=9_972_505, used=27_495)
 
 
 def test_a_quote_that_is_odd__hides_no_other() -> None:
@@ -380,11 +380,11 @@ def test_a_quote_that_is_odd__hides_no_other() -> None:
         "lower_circuit_limit": 1350, "upper_circuit_limit": 1650.1,
     }  # fmt: skip
     data = json_of(json.dumps({"NSE:A": good, "NSE:B": good | {"last_price": None}, "NSE:C": 5}))
-    [quote] = book.quotes(data, ["NSE:C", "NSE:B", "NSE:A", "NSE:D"])
+    [quote] = parsing.quotes(data, ["NSE:C", "NSE:B", "NSE:A", "NSE:D"])
     assert (quote.exchange, quote.symbol, quote.last_price) == ("NSE", "A", 150_005)
     assert (quote.lower_band, quote.upper_band) == (135_000, 165_010)
     with pytest.raises(Unreadable):
-        book.quotes([], ["NSE:A"])
+        parsing.quotes([], ["NSE:A"])
 
 
 @pytest.mark.parametrize(

@@ -6,13 +6,13 @@ import sys
 
 import pytest
 from algo_brokers.errors import DeniedLocally
-from algo_brokers.kinds import kind
-from algo_brokers.zerodha.login import expiry
+from algo_brokers.adapters import adapter
+from algo_brokers.zerodha.auth import expiry
 from algo_contract.ids import TAG_LENGTH
 from algo_contract.trading_day import IST, microseconds
 from algo_engine.orders import OrderType, Terms
 
-KIND = kind("zerodha")
+KIND = adapter("zerodha")
 
 
 def at(text: str) -> int:
@@ -83,11 +83,11 @@ def test_addresses__are_zerodhas_or_the_accounts_own() -> None:
 
 def test_loading_it__brings_nothing_large() -> None:
     program = (
-        "import sys; from algo_brokers.kinds import kind; kind('zerodha');"
+        "import sys; from algo_brokers.adapters import adapter; adapter('zerodha');"
         "print(*sorted({name.partition('.')[0] for name in sys.modules}))"
     )
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
-    large = {"requests", "pydantic", "aiohttp", "websockets", "yaml", "argparse", "algo_redis"}
+    large = {"requests", "pydantic", "aiohttp", "websockets", "yaml", "algo_redis"}
     assert large.isdisjoint(done.stdout.split())

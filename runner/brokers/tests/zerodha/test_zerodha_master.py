@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 from algo_brokers.instruments import Instrument, InstrumentMaster
-from algo_brokers.zerodha.master import parse_master
+from algo_brokers.zerodha.instruments import parse_master
 from hypothesis import given
 from hypothesis import strategies as st
 

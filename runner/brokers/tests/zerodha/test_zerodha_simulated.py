@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import pytest
 import pytest_asyncio
-from algo_brokers import http as http_module
+from algo_brokers.http import client as http_module
 from algo_brokers.errors import (
     AddressRefused,
     BrokerError,
@@ -20,18 +20,18 @@ from algo_brokers.errors import (
     TokenExpired,
     Unresolved,
 )
-from algo_brokers.http import Http
+from algo_brokers.http.client import HttpClient
 from algo_brokers.instruments import Instrument, InstrumentMaster
-from algo_brokers.kinds import Desk, kind
+from algo_brokers.adapters import TradingContext, adapter
 from algo_brokers.port import Broker, Position
-from algo_brokers.wire import WireTick
-from algo_contract.broker_session import BrokerSession
+from algo_brokers.streaming import MarketTick
+from algo_contract.messages.broker_session import BrokerSession
 from algo_contract.ids import order_tag
-from algo_engine.orders import Order, OrderRow, Terms
-from sim_server import Simulator, simulator
+from algo_engine.orders import Order, OrderReport, Terms
+from support.servers.sim_server import Simulator, simulator
 from websockets.asyncio.client import connect
 
-KIND = kind("zerodha")
+KIND = adapter("zerodha")
 SECRETS = {"api_key": "simkey", "api_secret": "simsecret", "user_id": "SIM001"}
 DAY = "2019-07-09"
 YESBANK = Instrument(exchange="NSE", symbol="YESBANK", token=3_050_241, tick_size=5)
@@ -49,8 +49,8 @@ def session(access_token: str) -> BrokerSession:
 async def trader(sim: Simulator) -> AsyncIterator[Broker]:
     """An account that trades YESBANK, newly logged in."""
     endpoints = KIND.endpoints(sim.base_url("zerodha"), sim.feed_url("zerodha"))
-    desk = Desk(instrument=YESBANK, product="Intraday", trading_day=DAY)
-    broker = KIND.broker(Http(), endpoints, session(await sim.zerodha_access_token()), desk)
+    desk = TradingContext(instrument=YESBANK, product="Intraday", trading_day=DAY)
+    broker = KIND.broker(HttpClient(), endpoints, session(await sim.zerodha_access_token()), desk)
     try:
         yield broker
     finally:
@@ -112,7 +112,7 @@ async def place(broker: Broker, order: Order) -> Order:
     return replace(order, broker_id=row.broker_id)
 
 
-async def row_of(broker: Broker, order: Order) -> OrderRow:
+async def row_of(broker: Broker, order: Order) -> OrderReport:
     row = await broker.order_by_tag(order.tag)
     assert row is not None
     return row
@@ -207,15 +207,15 @@ async def test_what_is_illegal_or_late__is_never_sent(market) -> None:
         await broker.place(an_order(LOW), send_by=time.monotonic() - 1)
     endpoints = KIND.endpoints(sim.base_url("zerodha"), None)
     bse = replace(YESBANK, exchange="BSE")
-    desk = Desk(instrument=bse, product="Intraday", trading_day="2023-10-09")
-    at_bse = KIND.broker(Http(), endpoints, session("t"), desk)
+    desk = TradingContext(instrument=bse, product="Intraday", trading_day="2023-10-09")
+    at_bse = KIND.broker(HttpClient(), endpoints, session("t"), desk)
     stop = Terms(type="STOP_MARKET", quantity=100, trigger_price=9_000)
     with pytest.raises(DeniedLocally, match="no STOP_MARKET orders on BSE since 2023-10-09"):
         await at_bse.place(an_order(stop, "SELL"), send_by=time.monotonic() + 5)
     with pytest.raises(DeniedLocally, match="no STOP_MARKET"):
         await at_bse.modify(an_order(LOW), stop)
     await at_bse.close()
-    reader = KIND.broker(Http(), endpoints, session("t"), None)
+    reader = KIND.broker(HttpClient(), endpoints, session("t"), None)
     with pytest.raises(DeniedLocally, match="only reads"):
         await reader.place(an_order(LOW), send_by=time.monotonic() + 5)
     await reader.close()
@@ -313,7 +313,7 @@ async def test_too_many_orders_in_a_second__are_refused_for_now() -> None:
         while len(answers) < 200 and not any(isinstance(a, RateLimited) for a in answers):
             four = [broker.place(an_order(LOW), send_by=time.monotonic() + 5) for _ in range(4)]
             answers += await asyncio.gather(*four, return_exceptions=True)
-        assert {type(answer) for answer in answers} == {OrderRow, RateLimited}
+        assert {type(answer) for answer in answers} == {OrderReport, RateLimited}
 
 
 @pytest.mark.asyncio(loop_scope="module")
@@ -351,7 +351,7 @@ async def test_quotes__are_those_of_the_exchange(market) -> None:
 async def test_a_log_in__gives_a_session_that_trades() -> None:
     async with simulator() as sim:
         endpoints = KIND.endpoints(sim.base_url("zerodha"), None)
-        login, http = KIND.login(endpoints), Http()
+        login, http = KIND.login(endpoints), HttpClient()
         assert login.url(SECRETS) == f"{sim.base_url('zerodha')}/connect/login?v=3&api_key=simkey"
         token = await sim.zerodha_request_token()
         callback = {"request_token": token, "status": "success", "action": "login"}
@@ -377,7 +377,7 @@ async def test_a_log_in_that_does_not_get_through__may_be_repeated() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         login = KIND.login(KIND.endpoints(f"http://127.0.0.1:{taken.getsockname()[1]}", None))
-    http = Http()
+    http = HttpClient()
     with pytest.raises(Unresolved):
         await login.login(http, SECRETS, callback={"request_token": "t"}, now_us=NOW_US)
     for callback in ({}, {"request_token": ""}, {"request_token": "t", "status": "cancelled"}):
@@ -389,7 +389,7 @@ async def test_a_log_in_that_does_not_get_through__may_be_repeated() -> None:
 async def test_the_master__knows_the_share_both_ways() -> None:
     async with simulator(options=("--instruments", "20000")) as sim:
         endpoints = KIND.endpoints(sim.base_url("zerodha"), None)
-        http = Http()
+        http = HttpClient()
         pieces = KIND.download_master(http, endpoints, session("t"))
         text = b"".join([piece async for piece in pieces]).decode()
         await http.close()
@@ -408,7 +408,7 @@ async def test_the_socket__tells_prices_and_orders() -> None:
         endpoints = KIND.endpoints(sim.base_url("zerodha"), sim.feed_url("zerodha"))
         token = session(await sim.zerodha_access_token())
         (wire,) = KIND.wires(endpoints, token)
-        http = Http()
+        http = HttpClient()
         pieces = KIND.download_master(http, endpoints, token)
         lines = b"".join([p async for p in pieces]).decode().splitlines()
         await http.close()
@@ -417,8 +417,8 @@ async def test_the_socket__tells_prices_and_orders() -> None:
         async with connect(wire.url(), additional_headers=wire.headers(), proxy=None) as line:
             for frame in wire.subscribe([share]):
                 await line.send(frame)
-            ticks: list[WireTick] = []
-            rows: list[OrderRow] = []
+            ticks: list[MarketTick] = []
+            rows: list[OrderReport] = []
 
             async def heard(enough) -> None:
                 async with asyncio.timeout(10):

@@ -4,16 +4,16 @@ import json
 
 import pytest
 from algo_brokers.instruments import Instrument
-from algo_brokers.kinds import kind
-from algo_brokers.wire import GarbledFrame, WireTick
-from algo_contract.broker_session import BrokerSession
+from algo_brokers.adapters import adapter
+from algo_brokers.streaming import MalformedFrame, MarketTick
+from algo_contract.messages.broker_session import BrokerSession
 from hypothesis import given
 from hypothesis import strategies as st
-from kite_packets import frame, full, index, ltp, quote, u16, u32
+from support.factories.kite_packets import frame, full, index, ltp, quote, u16, u32
 
 INFY = 408065
 SECONDS = 1546853401
-KIND = kind("zerodha")
+KIND = adapter("zerodha")
 SESSION = BrokerSession(
     broker="zerodha",
     client_id="AB1234",
@@ -29,8 +29,8 @@ def a_full(token: int = INFY, price: int = 150_005) -> bytes:
     return full(token, price, quantity=7, volume=1_234_567, seconds=SECONDS)
 
 
-FULL_TICK = WireTick(INFY, 150_005, 7, 1_234_567, SECONDS * 1_000_000)
-LTP_TICK = WireTick(INFY, 99, 0, 0, 0)
+FULL_TICK = MarketTick(INFY, 150_005, 7, 1_234_567, SECONDS * 1_000_000)
+LTP_TICK = MarketTick(INFY, 99, 0, 0, 0)
 
 
 def test_packet_sizes__are_those_of_the_documents() -> None:
@@ -51,28 +51,28 @@ def test_packet_sizes__are_those_of_the_documents() -> None:
     ("body", "tick"),
     [
         (ltp(INFY, 99), LTP_TICK),
-        (index(256265, 1_100_000), WireTick(256265, 1_100_000, 0, 0, 0)),
+        (index(256265, 1_100_000), MarketTick(256265, 1_100_000, 0, 0, 0)),
         (
             index(256265, 1_100_000, seconds=SECONDS),
-            WireTick(256265, 1_100_000, 0, 0, SECONDS * 1_000_000),
+            MarketTick(256265, 1_100_000, 0, 0, SECONDS * 1_000_000),
         ),
-        (quote(INFY, 150_005, quantity=7, volume=9), WireTick(INFY, 150_005, 7, 9, 0)),
+        (quote(INFY, 150_005, quantity=7, volume=9), MarketTick(INFY, 150_005, 7, 9, 0)),
         (a_full(), FULL_TICK),
     ],
     ids=["ltp", "index quote", "index full", "quote", "full"],
 )
-def test_a_packet__gives_its_fields(body: bytes, tick: WireTick) -> None:
+def test_a_packet__gives_its_fields(body: bytes, tick: MarketTick) -> None:
     assert WIRE.ticks(frame([body])) == [tick]
     mixed = WIRE.ticks(frame([body, ltp(INFY, 99), body]))
     assert mixed == [tick, LTP_TICK, tick]
-    assert all(isinstance(t, WireTick) for t in mixed)
+    assert all(isinstance(t, MarketTick) for t in mixed)
 
 
 def test_a_frame_of_many_full_packets__gives_them_in_order() -> None:
     bodies = [a_full(token=256 * n + 1, price=1000 + n) for n in range(300)]
     ticks = WIRE.ticks(frame(bodies))
     assert [(t.key, t.price) for t in ticks] == [(256 * n + 1, 1000 + n) for n in range(300)]
-    assert all(isinstance(t, WireTick) for t in ticks)
+    assert all(isinstance(t, MarketTick) for t in ticks)
     assert ticks[0]._replace(key=INFY, price=150_005) == FULL_TICK
 
 
@@ -124,8 +124,8 @@ GOOD = [a_full(), ltp(INFY, 99)]
         (u16(65_535) + u32(0), []),
     ],
 )
-def test_a_frame_that_is_odd__keeps_its_good_prices(garbled: bytes, good: list[WireTick]) -> None:
-    with pytest.raises(GarbledFrame) as caught:
+def test_a_frame_that_is_odd__keeps_its_good_prices(garbled: bytes, good: list[MarketTick]) -> None:
+    with pytest.raises(MalformedFrame) as caught:
         WIRE.ticks(garbled)
     assert list(caught.value.ticks) == good
 
@@ -134,9 +134,9 @@ def test_a_frame_that_is_odd__keeps_its_good_prices(garbled: bytes, good: list[W
 def test_any_bytes__are_prices_or_garbled(data: bytes) -> None:
     try:
         ticks = WIRE.ticks(data)
-    except GarbledFrame as garbled:
+    except MalformedFrame as garbled:
         ticks = list(garbled.ticks)
-    assert all(isinstance(t, WireTick) and t.price >= 0 for t in ticks)
+    assert all(isinstance(t, MarketTick) and t.price >= 0 for t in ticks)
 
 
 PACKETS = st.lists(
@@ -165,7 +165,7 @@ def test_a_frame_cut_anywhere__keeps_what_came_whole(
     cut = data.draw(st.integers(2, len(whole)))
     try:
         kept = WIRE.ticks(whole[:cut])
-    except GarbledFrame as garbled:
+    except MalformedFrame as garbled:
         kept = list(garbled.ticks)
     ends = [2 + sum(2 + len(b) for b in bodies[: n + 1]) for n in range(len(bodies))]
     assert kept == ticks[: sum(end <= cut for end in ends)]
@@ -189,7 +189,7 @@ def test_a_frame_cut_anywhere__keeps_what_came_whole(
 def test_any_text__is_words_or_garbled(text: str) -> None:
     try:
         said = WIRE.said(text)
-    except GarbledFrame:
+    except MalformedFrame:
         return
     assert all(len(notice) < 1000 and notice.isprintable() for notice in said.notices)
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from algo_contract.assignment import Assignment
+from algo_contract.messages.assignment import Assignment
 from algo_contract.states import Reason
 
 from algo_engine.events import SessionEnd, Tick, Timer
@@ -38,13 +38,13 @@ class Skip:
 
 
 @dataclass(frozen=True, slots=True)
-class Leave:
+class Exit:
     """Sell everything; final."""
 
     reason: Reason
 
 
-Decision = Enter | Skip | Leave | None
+Decision = Enter | Skip | Exit | None
 
 
 def buy_us(state: State, day: Assignment) -> int:
@@ -79,9 +79,9 @@ def decide(state: State, day: Assignment, moment: Moment) -> Decision:
     if is_exiting(state):
         return None
     if state.strategy.desired_state == "Stopped":
-        return Leave("stopped")
+        return Exit("stopped")
     if state.strategy.exit_requested:
-        return Leave("exited")
+        return Exit("exited")
     if position(state) > 0:
         return _leave(state, day, moment)
     if entry_is_live(state):
@@ -106,16 +106,16 @@ def stop_reason(state: State, day: Assignment) -> Reason:
 
 def _leave(state: State, day: Assignment, moment: Moment) -> Decision:
     if state.skip_reason in GIVEN_UP:
-        return Leave("unresolved")
+        return Exit("unresolved")
     if isinstance(moment, SessionEnd):
-        return Leave("sell_time")
+        return Exit("sell_time")
     if isinstance(moment, Tick):
         if moment.price <= stop_in_force(state, day.tick_bands):
-            return Leave(stop_reason(state, day))
+            return Exit(stop_reason(state, day))
         target = target_price(state)
         if target is not None and moment.price >= target and not moment.is_late:
-            return Leave("target")
-    return Leave("sell_time") if moment.time_us >= sell_us(state, day) else None
+            return Exit("target")
+    return Exit("sell_time") if moment.time_us >= sell_us(state, day) else None
 
 
 def _give_up(state: State, day: Assignment, moment: Moment) -> Decision:

@@ -6,11 +6,11 @@ Times in microseconds since the epoch, exchange time; prices in paise.
 from dataclasses import dataclass
 from typing import Literal
 
-from algo_contract.assignment import Strategy
+from algo_contract.messages.assignment import Strategy
 from algo_contract.states import Reason
-from algo_contract.streams import CommandKind
+from algo_contract.stream_fields import CommandKind
 
-from algo_engine.orders import Operation, Order, OrderRow, Terms
+from algo_engine.orders import Operation, Order, OrderReport, Terms
 
 Outcome = Literal["confirmed", "rejected", "denied", "unresolved", "absent"]
 """Of a request to a broker. Anything that is not an answer (time-out, lost connection, 5xx,
@@ -42,14 +42,14 @@ class SessionEnd:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class OrderReported:
     """An order as the broker's book or order stream shows it."""
 
-    row: OrderRow
+    row: OrderReport
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class RequestResult:
     """The answer to a request."""
 
     tag: str
@@ -69,19 +69,19 @@ class Command:
 
 
 @dataclass(frozen=True, slots=True)
-class Edited:
+class StrategyEdited:
     """The strategy's resource was changed."""
 
     strategy: Strategy
 
 
 @dataclass(frozen=True, slots=True)
-class Resumed:
+class ProcessResumed:
     """A new process took over: carry on with whatever is unfinished."""
 
 
 @dataclass(frozen=True, slots=True)
-class Renewed:
+class SessionRenewed:
     """The broker takes requests again (a new session): what waited for better times goes now."""
 
 
@@ -92,7 +92,18 @@ class Noted:
     told: "Tell"
 
 
-Event = Tick | Timer | SessionEnd | Seen | Answered | Command | Edited | Resumed | Renewed | Noted
+Event = (
+    Tick
+    | Timer
+    | SessionEnd
+    | OrderReported
+    | RequestResult
+    | Command
+    | StrategyEdited
+    | ProcessResumed
+    | SessionRenewed
+    | Noted
+)
 
 
 @dataclass(frozen=True, slots=True)

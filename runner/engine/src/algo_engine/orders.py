@@ -107,7 +107,7 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OrderRow:
+class OrderReport:
     """An order as a broker's book shows it; fills are totals, so hearing one twice is harmless."""
 
     tag: str
@@ -119,7 +119,7 @@ class OrderRow:
     message: str = ""
 
 
-def seen_in_book(order: Order, row: OrderRow, *, time_us: int, price: int) -> Order:
+def seen_in_book(order: Order, row: OrderReport, *, time_us: int, price: int) -> Order:
     """The order with what its broker's book shows at an exchange time and a last price.
 
     Fills never shrink; an end that a book showed is never undone; an order that the book shows was
@@ -146,7 +146,7 @@ def seen_in_book(order: Order, row: OrderRow, *, time_us: int, price: int) -> Or
     )
 
 
-def _value(order: Order, row: OrderRow, price: int) -> int:
+def _value(order: Order, row: OrderReport, price: int) -> int:
     if row.filled < order.filled or (row.filled == order.filled and not row.value):
         return order.value
     return row.value or order.value + (row.filled - order.filled) * (order.terms.price or price)

@@ -1,6 +1,6 @@
 """Stop and target prices: exact integer arithmetic in paise."""
 
-from algo_contract.assignment import Assignment
+from algo_contract.messages.assignment import Assignment
 from algo_contract.trading_day import TickBand, tick_size
 
 from algo_engine.orders import Terms

@@ -4,27 +4,27 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from algo_contract.assignment import Assignment
+from algo_contract.messages.assignment import Assignment
 
-from algo_engine import paper
+from algo_engine import paper_book
 from algo_engine.decisions import ends_entry
 from algo_engine.events import (
-    Answered,
     Cancel,
     Event,
     Modify,
+    OrderReported,
     Place,
-    Seen,
+    RequestResult,
     SessionEnd,
     Tell,
     Tick,
     Timer,
 )
-from algo_engine.paper import PaperBook
+from algo_engine.paper_book import PaperBook
 from algo_engine.state import State
 from algo_engine.step import step
 from algo_engine.tick_file import FileTick
-from algo_engine.watch import watch
+from algo_engine.triggers import triggers
 
 DAY_US = 86_400_000_000
 
@@ -104,18 +104,18 @@ class _Run:
 
     def wake(self) -> tuple[int, int, int]:
         """The watch as three numbers; from the close on every tick is looked at (and passed)."""
-        wanted = watch(self.state, self.day, self.book)
+        wanted = triggers(self.state, self.day, self.book)
         return wanted.low, wanted.high, min(wanted.at_us, self.day.session.close_us + 1)
 
     def tick(self, price: int, time_us: int) -> None:
         """The book fills first, as an exchange does; then the engine decides."""
         if ends_entry(self.state, self.day, time_us):
             self._feed(Timer(time_us), price)
-        rows = paper.changed_rows(self.book, book := paper.trade(self.book, price))
+        rows = paper_book.changed_rows(self.book, book := paper_book.trade(self.book, price))
         self.book = book
         for row in rows:
             self._stand_at(price, time_us)
-            self._feed(Seen(row), price)
+            self._feed(OrderReported(row), price)
         self._feed(Tick(price, time_us), price)
 
     def end(self, price: int, time_us: int) -> None:
@@ -143,13 +143,13 @@ class _Run:
         match request:
             case Place(order):
                 tag = order.tag
-                self.book = paper.place(before, tag, order.side, order.terms, price=price)
+                self.book = paper_book.place(before, tag, order.side, order.terms, price=price)
                 operation = "place"
             case Modify(tag, terms):
-                self.book = paper.modify(before, tag, terms, price=price)
+                self.book = paper_book.modify(before, tag, terms, price=price)
                 operation = "modify"
             case Cancel(tag):
-                self.book = paper.cancel(before, tag)
+                self.book = paper_book.cancel(before, tag)
                 operation = "cancel"
-        rows = paper.changed_rows(before, self.book)
-        return [*(Seen(row) for row in rows), Answered(tag, operation, "confirmed")]
+        rows = paper_book.changed_rows(before, self.book)
+        return [*(OrderReported(row) for row in rows), RequestResult(tag, operation, "confirmed")]

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
-from algo_contract.assignment import Protection, Strategy
 from algo_contract.ids import Leg, order_tag
+from algo_contract.messages.assignment import Strategy
+from algo_contract.messages.runner_state import Protection
 from algo_contract.states import OWNER_REASONS, Execution, Reason
 
 from algo_engine.orders import Order

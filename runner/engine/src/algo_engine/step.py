@@ -3,39 +3,32 @@
 from dataclasses import replace
 from typing import assert_never
 
-from algo_contract.assignment import Assignment
+from algo_contract.messages.assignment import Assignment
 from algo_contract.money import rupee_text
 from algo_contract.states import OWNER_REASONS, Reason, sentence
 
-from algo_engine.decisions import (
-    Enter,
-    Leave,
-    Moment,
-    Skip,
-    decide,
-    grow_high,
-)
-from algo_engine.edits import edited, obeyed
+from algo_engine.commands import apply_command, apply_edit
+from algo_engine.decisions import Enter, Exit, Moment, Skip, decide, grow_high
 from algo_engine.events import (
     Action,
-    Answered,
     Command,
-    Edited,
     Event,
     Noted,
+    OrderReported,
     Place,
-    Renewed,
-    Resumed,
-    Seen,
+    ProcessResumed,
+    RequestResult,
     SessionEnd,
+    SessionRenewed,
+    StrategyEdited,
     Tell,
     Tick,
     Timer,
 )
+from algo_engine.order_requests import mark_in_flight, required_requests
+from algo_engine.order_updates import apply_close, apply_renewal, apply_report, apply_result
 from algo_engine.orders import Order, Terms
-from algo_engine.reports import answered, closed, renewed, seen
 from algo_engine.state import State, is_flat, next_attempt
-from algo_engine.work import missing_requests, note_request
 
 Step = tuple[State, list[Action]]
 
@@ -50,8 +43,8 @@ def step(state: State, day: Assignment, event: Event) -> Step:
     moment = event if isinstance(event, Tick | Timer | SessionEnd) else Timer(state.time_us)
     state, actions = _act(state, day, moment)
     actions = told + actions
-    for request in missing_requests(state, day):
-        state = note_request(state, request)
+    for request in required_requests(state, day):
+        state = mark_in_flight(state, request)
         actions.append(request)
     return state, actions
 
@@ -69,31 +62,31 @@ def _absorb(state: State, day: Assignment, event: Event) -> tuple[State, list[Ac
             return grow_high(state, day, price), []
         case Timer(time_us):
             return replace(state, time_us=max(time_us, state.time_us)), []
-        case Seen(row):
-            return seen(state, day, row)
-        case Answered():
-            return answered(state, event)
+        case OrderReported(row):
+            return apply_report(state, day, row)
+        case RequestResult():
+            return apply_result(state, event)
         case Command():
-            return obeyed(state, event)
-        case Edited(strategy):
-            return edited(state, day, strategy)
-        case SessionEnd() | Renewed() | Noted() | Resumed():
+            return apply_command(state, event)
+        case StrategyEdited(strategy):
+            return apply_edit(state, day, strategy)
+        case SessionEnd() | SessionRenewed() | Noted() | ProcessResumed():
             return _noticed(state, day, event)
         case _:
             assert_never(event)
 
 
 def _noticed(
-    state: State, day: Assignment, event: SessionEnd | Renewed | Noted | Resumed
+    state: State, day: Assignment, event: SessionEnd | SessionRenewed | Noted | ProcessResumed
 ) -> tuple[State, list[Action]]:
     match event:
         case SessionEnd():
-            return closed(state, day)
-        case Renewed():
-            return renewed(state), []
+            return apply_close(state, day)
+        case SessionRenewed():
+            return apply_renewal(state), []
         case Noted(told):
             return state, [told]
-        case Resumed():
+        case ProcessResumed():
             return state, []
 
 
@@ -104,10 +97,10 @@ def _act(state: State, day: Assignment, moment: Moment) -> tuple[State, list[Act
             return state, []
         case Enter():
             order = _entry_order(state)
-            return note_request(state, Place(order)), [Place(order)]
+            return mark_in_flight(state, Place(order)), [Place(order)]
         case Skip(reason, detail):
             return _skipped(state, reason, detail)
-        case Leave(reason):
+        case Exit(reason):
             return _leaving(state, reason)
         case _:
             assert_never(decision)

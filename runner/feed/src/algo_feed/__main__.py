@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     import socket
+    from pathlib import Path
 
 USAGE: Final = """\
 usage: algo-feed run [--secret FOLDER] [--port N]
@@ -32,35 +33,26 @@ def main() -> int:
 
 
 def _run(arguments: list[str]) -> int:
-    import socket
+    from algo_service.process import listen, run_options
 
-    from algo_contract.names import METRICS_PORT, SECRET_FOLDER
-
-    settings = dict(zip(arguments[::2], arguments[1::2], strict=False))
-    port = settings.get("--port", str(METRICS_PORT))
-    if set(settings) - {"--secret", "--port"} or len(arguments) % 2 or not port.isdigit():
-        _ = sys.stderr.write(USAGE)
-        return 2
-    try:
-        listener = socket.create_server(("", int(port)))
-    except (OSError, OverflowError) as error:
-        _ = sys.stderr.write(f"algo-feed: port {port} cannot be listened on: {error}\n")
-        return 2
-    with listener:
-        return _serve(listener, settings.get("--secret", SECRET_FOLDER))
+    options = run_options("algo-feed", arguments)
+    with listen("algo-feed", options.port) as listener:
+        return _serve(listener, options.secret)
 
 
-def _serve(listener: "socket.socket", folder: str) -> int:
-    from pathlib import Path
-
+def _serve(listener: "socket.socket", folder: "Path") -> int:
     import uvloop
+    from algo_service.logging import get_logger, set_up_logging
+    from algo_service.mounted_secret import LoginChanged, SecretUnusable
 
-    from algo_feed.errors import FeedError
-    from algo_feed.log import log
-    from algo_feed.run import run
+    from algo_feed.errors import BadInput, FeedError, RedisFailed
+    from algo_feed.process import run
+
+    set_up_logging()
+    log = get_logger("algo_feed")
 
     async def until_stopped() -> None:
-        work = asyncio.ensure_future(run(Path(folder), listener))
+        work = asyncio.ensure_future(run(folder, listener))
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, work.cancel)
         await work
@@ -68,11 +60,18 @@ def _serve(listener: "socket.socket", folder: str) -> int:
     try:
         uvloop.run(until_stopped())
     except asyncio.CancelledError:
-        log("feed_stopped")
+        log.info("feed_stopped")
+        return 0
+    except SecretUnusable as error:
+        status, message = BadInput.exit_status, str(error)
+    except LoginChanged as error:
+        status, message = RedisFailed.exit_status, str(error)
     except FeedError as error:
-        log("feed_failed", error=str(error))
-        return error.exit_status
-    return 0
+        status, message = error.exit_status, str(error)
+    else:
+        return 0
+    log.error("feed_failed", error=message)
+    return status
 
 
 def _publish(arguments: list[str]) -> int:
@@ -80,10 +79,10 @@ def _publish(arguments: list[str]) -> int:
     from algo_engine.tick_file import TickFileError
     from algo_redis.errors import RedisRefused
 
-    from algo_feed.console import say, warn
     from algo_feed.errors import FeedError, RedisFailed
-    from algo_feed.publish import Published, checked_days, publish
-    from algo_feed.settings import publish_settings
+    from algo_feed.replay.publisher import Published, checked_days, publish
+    from algo_feed.replay.redis_client import say, warn
+    from algo_feed.replay.settings import publish_settings
 
     started = time.monotonic()
     published = Published()

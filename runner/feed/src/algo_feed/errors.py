@@ -35,7 +35,7 @@ class RedisFailed(FeedError):
     exit_status = 4
 
 
-class NotAlone(FeedError):
+class AlreadyPublishing(FeedError):
     """Another process publishes the same feed."""
 
     exit_status = 5

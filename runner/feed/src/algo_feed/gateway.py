@@ -5,32 +5,32 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
-from algo_brokers.http import Http
-from algo_brokers.kinds import Kind
+from algo_brokers.adapters import BrokerAdapter
+from algo_brokers.http.client import HttpClient
 from algo_brokers.port import Broker
-from algo_brokers.wire import Wire, WireTick
-from algo_contract.assignment import RedisServer
-from algo_contract.broker_session import BrokerSession
-from algo_contract.feed_assignment import FeedAssignment
-from algo_engine.orders import OrderRow
-from algo_redis.held import HeldConnection
-from algo_redis.reconnect import OnRetry
+from algo_brokers.streaming import MarketTick, StreamCodec
+from algo_contract.messages.broker_session import BrokerSession
+from algo_contract.messages.feed_assignment import FeedAssignment
+from algo_contract.messages.redis_server import RedisServer
+from algo_engine.orders import OrderReport
+from algo_redis.client import RedisClient
+from algo_redis.connecting import OnRetry
 
-from algo_feed.account_files import SessionFile
-from algo_feed.broker_desk import LONGEST_PAUSE, BrokerDesk
-from algo_feed.ended_session import tell_ended
-from algo_feed.exchange_clock import ExchangeClock, restamped
-from algo_feed.figures import Figures
-from algo_feed.hours import Hours
-from algo_feed.market_wishes import MarketWishes
-from algo_feed.master_load import MasterKeeper
-from algo_feed.order_book import OrderBook
+from algo_feed.broker.client import LONGEST_PAUSE, BrokerClient
+from algo_feed.broker.instrument_loader import InstrumentLoader
+from algo_feed.broker.session_expiry import report_session_expired
+from algo_feed.broker.session_file import SessionFile
+from algo_feed.market_hours import MarketHours
+from algo_feed.metrics import Metrics
+from algo_feed.orders.publisher import OrderPublisher
 from algo_feed.quotes import Quotes
-from algo_feed.rhythm import Rhythm
-from algo_feed.tick_lines import TickLines
-from algo_feed.tick_stream import TickStream
-from algo_feed.web_socket import Surroundings, WebSocket
-from algo_feed.wishes import Wishes
+from algo_feed.settings import Intervals
+from algo_feed.subscriptions.requests import SubscriptionRequests
+from algo_feed.subscriptions.subscriber import Subscriber
+from algo_feed.ticks.encoder import TickEncoder
+from algo_feed.ticks.exchange_clock import ExchangeClock, restamped
+from algo_feed.ticks.publisher import TickPublisher
+from algo_feed.websocket.connection import ConnectionContext, StreamConnection
 
 READY_SECONDS: Final = 10.0
 """A feed whose book cannot be read is ready all the same so long after its market socket is up."""
@@ -52,14 +52,14 @@ class Gateway:
         self,
         assignment: FeedAssignment,
         *,
-        kind: Kind,
-        http: Http,
+        kind: BrokerAdapter,
+        http: HttpClient,
         redis: RedisServer,
         on_redis_retry: OnRetry,
         sessions: SessionFile,
-        wires: Sequence[Wire],
-        rhythm: Rhythm,
-        figures: Figures,
+        wires: Sequence[StreamCodec],
+        intervals: Intervals,
+        metrics: Metrics,
     ) -> None:
         """Connects nothing yet.
 
@@ -71,43 +71,41 @@ class Gateway:
             on_redis_retry: told of each attempt to reach it that failed; what it raises ends all.
             sessions: at the broker.
             wires: those of a first session, for what all have in common.
-            rhythm: how often to do what.
-            figures: where to count.
+            intervals: how often to do what.
+            metrics: where to count.
         """
         self.ready: Final = asyncio.Event()
         self.clock: Final = ExchangeClock(assignment.clock)
-        self._figures: Final = figures
+        self._metrics: Final = metrics
         self._stamps_trades: Final = wires[_MARKET].stamps_trades
         self._newest_stamps: Final = dict[int, int]()
         endpoints = kind.endpoints(assignment.base_url, assignment.feed_url)
-        hours = Hours(self.clock, broker=assignment.broker)
-        around = Surroundings(
+        hours = MarketHours(self.clock, broker=assignment.broker)
+        around = ConnectionContext(
             wires=lambda session: kind.wires(endpoints, session),
             sessions=sessions,
             listener=self,
-            figures=figures,
-            rhythm=rhythm,
+            metrics=metrics,
+            intervals=intervals,
             market_is_open=hours.is_open,
             stale_seconds=assignment.feed_stale_seconds,
             proxy=assignment.egress_proxy,
         )
         limits = kind.capabilities.limits
-        self.lines: Final = TickLines(
+        self.lines: Final = TickEncoder(
             assignment.feed, self.clock, stamps_trades=wires[_MARKET].stamps_trades
         )
-        control = HeldConnection(
+        control = RedisClient(
             redis, name=f"feed-{assignment.feed}-control", on_retry=on_redis_retry
         )
-        told = HeldConnection(
-            redis, name=f"feed-{assignment.feed}-account", on_retry=on_redis_retry
-        )
+        told = RedisClient(redis, name=f"feed-{assignment.feed}-account", on_retry=on_redis_retry)
         self._connections: Final = (control, told)
         self._telling_ended: Final = partial(
-            tell_ended,
+            report_session_expired,
             control,
             sessions,
             feed=assignment.feed,
-            rhythm=rhythm,
+            intervals=intervals,
             matters=hours.orders_change,
         )
 
@@ -116,47 +114,51 @@ class Gateway:
 
         def desk(
             name: str, *, longest_pause: float = LONGEST_PAUSE, ends_session: bool = False
-        ) -> BrokerDesk[Broker]:
-            return BrokerDesk(
+        ) -> BrokerClient[Broker]:
+            return BrokerClient(
                 name,
                 read_only,
                 sessions=sessions,
-                rhythm=rhythm,
+                intervals=intervals,
                 longest_pause=longest_pause,
                 ends_session=ends_session,
             )
 
-        self._master: Final = MasterKeeper(
+        self._master: Final = InstrumentLoader(
             lambda session: kind.download_master(http, endpoints, session),
             kind.parse_master,
-            desk=BrokerDesk(
+            desk=BrokerClient(
                 "master",
                 lambda session: session,
                 sessions=sessions,
-                rhythm=rhythm,
+                intervals=intervals,
                 proves_session=False,
             ),
             day=hours.master_day,
         )
-        self._wishes: Final = MarketWishes(
-            Wishes(control, feed=assignment.feed, unwanted_seconds=rhythm.unwanted),
+        self._wishes: Final = Subscriber(
+            SubscriptionRequests(
+                control, feed=assignment.feed, unwanted_seconds=intervals.unwanted
+            ),
             self._master,
             lines=self.lines,
             key=wires[_MARKET].key,
-            open_socket=lambda name: WebSocket(name, around, place=_MARKET),
+            open_socket=lambda name: StreamConnection(name, around, place=_MARKET),
             sockets=limits.sockets,
             limit=min(limits.instruments_per_socket, wires[_MARKET].instruments_limit),
-            figures=figures,
-            rhythm=rhythm,
+            metrics=metrics,
+            intervals=intervals,
         )
-        own_socket = WebSocket("orders", around, place=_ORDERS) if len(wires) > _ORDERS else None
+        own_socket = (
+            StreamConnection("orders", around, place=_ORDERS) if len(wires) > _ORDERS else None
+        )
         self._own_orders_socket: Final = own_socket
-        self._book: Final = OrderBook(
+        self._book: Final = OrderPublisher(
             told,
             desk("orders", longest_pause=BOOK_PAUSE_SECONDS, ends_session=True),
             account_id=assignment.account_id,
-            figures=figures,
-            rhythm=rhythm,
+            metrics=metrics,
+            intervals=intervals,
             least_seconds=1 / limits.reads_per_second,
             socket=lambda: self._orders_socket.connection,
             changes=hours.orders_change,
@@ -165,26 +167,26 @@ class Gateway:
             told,
             desk("quotes"),
             account_id=assignment.account_id,
-            figures=figures,
-            rhythm=rhythm,
+            metrics=metrics,
+            intervals=intervals,
             wanted=lambda: self._wishes.known,
             are_due=hours.orders_change,
         )
-        self.stream: Final = TickStream(
+        self.stream: Final = TickPublisher(
             redis,
             on_retry=on_redis_retry,
             feed=assignment.feed,
             account_id=assignment.account_id,
             clock=self.clock,
             lines=self.lines,
-            figures=figures,
-            rhythm=rhythm,
+            metrics=metrics,
+            intervals=intervals,
             is_alive=lambda: all(socket.is_up for socket in self._wishes.sockets),
             cleared=self._book.begin_anew,
         )
 
     @property
-    def _orders_socket(self) -> WebSocket:
+    def _orders_socket(self) -> StreamConnection:
         return self._own_orders_socket or self._wishes.sockets[0]
 
     async def run(self) -> None:
@@ -219,7 +221,7 @@ class Gateway:
         if name == self._orders_socket.name:
             self._book.hurry()
 
-    def ticks(self, ticks: list[WireTick], *, received_us: int) -> None:
+    def ticks(self, ticks: list[MarketTick], *, received_us: int) -> None:
         """Prices go to Redis."""
         if self.clock.is_wall:
             ticks = restamped(
@@ -228,10 +230,10 @@ class Gateway:
                 last=self._newest_stamps,
                 stamps_trades=self._stamps_trades,
             )
-        self._figures.newest_tick_us = received_us
+        self._metrics.newest_tick_us = received_us
         self.stream.offer(ticks, received_us=received_us)
 
-    def orders(self, rows: Sequence[OrderRow]) -> None:
+    def orders(self, rows: Sequence[OrderReport]) -> None:
         """Order rows go to the runners."""
         self._book.pushed(rows)
 

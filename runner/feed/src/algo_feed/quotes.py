@@ -11,14 +11,17 @@ from typing import Final
 from algo_brokers.instruments import Instrument
 from algo_brokers.port import Broker, Quote
 from algo_contract import redis_keys
+from algo_redis.client import RedisClient
 from algo_redis.connection import Command
 from algo_redis.errors import RedisError
-from algo_redis.held import HeldConnection
+from algo_service.clock import now_us as wall_us
+from algo_service.logging import get_logger
 
-from algo_feed.broker_desk import BrokerDesk
-from algo_feed.figures import Figures
-from algo_feed.log import log
-from algo_feed.rhythm import Rhythm
+from algo_feed.broker.client import BrokerClient
+from algo_feed.metrics import Metrics
+from algo_feed.settings import Intervals
+
+log = get_logger(__name__)
 
 AT_ONCE: Final = 250
 """Instruments in one call. Zerodha takes 500 and Dhan 1,000, but Zerodha's stand in the address,
@@ -30,12 +33,12 @@ class Quotes:
 
     def __init__(
         self,
-        redis: HeldConnection,
-        desk: BrokerDesk[Broker],
+        redis: RedisClient,
+        desk: BrokerClient[Broker],
         *,
         account_id: str,
-        figures: Figures,
-        rhythm: Rhythm,
+        metrics: Metrics,
+        intervals: Intervals,
         wanted: Callable[[], Sequence[Instrument]],
         are_due: Callable[[], bool],
     ) -> None:
@@ -43,8 +46,8 @@ class Quotes:
         self._redis: Final = redis
         self._desk: Final = desk
         self._key: Final = redis_keys.account(account_id, "quotes")
-        self._figures: Final = figures
-        self._rhythm: Final = rhythm
+        self._metrics: Final = metrics
+        self._intervals: Final = intervals
         self._wanted: Final = wanted
         self._are_due: Final = are_due
         self._next = 0
@@ -55,7 +58,7 @@ class Quotes:
             began = time.monotonic()
             if self._are_due() and (instruments := self._turn()):
                 await self._read(instruments)
-            await asyncio.sleep(max(0.0, began + self._rhythm.quotes - time.monotonic()))
+            await asyncio.sleep(max(0.0, began + self._intervals.quotes - time.monotonic()))
 
     def _turn(self) -> Sequence[Instrument]:
         """The instruments whose turn it is: more than one call takes are asked for in turns."""
@@ -68,8 +71,8 @@ class Quotes:
         quotes = await self._desk.ask(lambda broker: _quotes(broker, instruments))
         if quotes is None:
             return
-        self._figures.quote_reads += 1
-        received_us = time.time_ns() // 1000
+        self._metrics.quote_reads += 1
+        received_us = wall_us()
         fields = [
             word
             for quote in quotes
@@ -83,7 +86,7 @@ class Quotes:
             commands += [("HDEL", self._key, *gone)] if gone else []
             _ = await (await self._redis.ready()).execute(*commands)
         except RedisError as error:
-            log("quotes_untold", error=str(error))
+            log.info("quotes_untold", error=str(error))
 
 
 async def _quotes(broker: Broker, instruments: Sequence[Instrument]) -> list[Quote]:

@@ -7,9 +7,10 @@ import signal
 import sys
 
 import uvloop
+from algo_kube.config import Access, load_access
+from algo_kube.errors import Misconfigured
+from algo_service.logging import set_up_logging
 
-from algo_login.errors import Misconfigured
-from algo_login.logs import set_up_logs
 from algo_login.settings import Settings, read_settings
 from algo_login.worker import Worker
 
@@ -24,16 +25,17 @@ def main() -> None:
     parser.parse_args()
     try:
         settings = read_settings(os.environ)
-        set_up_logs(settings.log_level)
+        access = load_access(os.environ.get("KUBECONFIG"))
+        set_up_logging(settings.log_level)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_serve(settings))
+            runner.run(_serve(settings, access))
     except Misconfigured as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(2)
 
 
-async def _serve(settings: Settings) -> None:
-    worker = Worker(settings)
+async def _serve(settings: Settings, access: Access) -> None:
+    worker = Worker(settings, access)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, worker.stop.set)

@@ -9,9 +9,9 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from algo_contract import sessions
+from algo_contract import calendar
 
-from algo_login.facts import UNREADABLE, Account
+from algo_login.account import UNREADABLE, Account
 
 SECOND: Final = 1_000_000
 MINUTE: Final = 60 * SECOND
@@ -54,12 +54,12 @@ def plan(account: Account, *, headless: bool, can_renew: bool, now_us: int) -> P
     """
     if not account.login_id or account.login_id == UNREADABLE:
         return Plan(do="nothing", wait="login")
-    notes = account.notes
-    if account.login_id == notes.refused_login:
+    record = account.record
+    if account.login_id == record.refused_login:
         return Plan(do="nothing", wait="refused")
     fresh = is_fresh_callback(account)
     due_us = 0 if fresh and not headless else due(account, headless=headless, now_us=now_us)
-    due_us = max(due_us, notes.issued_us + SPACING_US) if notes.issued_us <= now_us else due_us
+    due_us = max(due_us, record.issued_us + SPACING_US) if record.issued_us <= now_us else due_us
     if due_us > now_us:
         return Plan(do="nothing", next_us=due_us)
     if not headless and not fresh:
@@ -71,14 +71,14 @@ def plan(account: Account, *, headless: bool, can_renew: bool, now_us: int) -> P
 
 def is_fresh_callback(account: Account) -> bool:
     """Whether somebody has logged in by browser and the return was not tried yet."""
-    return account.callback_id not in {"", UNREADABLE, account.notes.used_callback}
+    return account.callback_id not in {"", UNREADABLE, account.record.used_callback}
 
 
 def is_alive(account: Account, *, now_us: int) -> bool:
     """Whether there is a session of the log-in as it is now, by all that is known: none where
     another was asked for since.
     """
-    lives = account.notes.expires_us > now_us and not is_asked_for(account, now_us)
+    lives = account.record.expires_us > now_us and not is_asked_for(account, now_us)
     return lives and _is_of_this_login(account)
 
 
@@ -86,8 +86,8 @@ def is_asked_for(account: Account, now_us: int) -> bool:
     """Whether somebody wants another session than the one that is there. Which request that one
     answered is in the note, for the clock of whoever asks may be ahead of ours.
     """
-    notes, asked_us = account.notes, account.requested_us
-    is_new = asked_us > max(notes.answered_us, notes.issued_us - MINUTE)
+    record, asked_us = account.record, account.requested_us
+    is_new = asked_us > max(record.answered_us, record.issued_us - MINUTE)
     return is_new and asked_us <= now_us + MINUTE
 
 
@@ -97,36 +97,36 @@ def due(account: Account, *, headless: bool, now_us: int) -> int:
     One that was made this morning and is short all the same is used up first. A person is asked as
     soon as the session has ended.
     """
-    notes = account.notes
+    record = account.record
     if not _is_of_this_login(account) or is_asked_for(account, now_us):
         return 0
     if account.is_simulated:
-        return notes.expires_us
+        return record.expires_us
     day = _day_served(now_us, account.broker)
-    expires_us = min(notes.expires_us, now_us + LONGEST_US)
+    expires_us = min(record.expires_us, now_us + LONGEST_US)
     while expires_us >= needed_until(day, account.broker):
-        day = sessions.next_trading_day(day)
+        day = calendar.next_trading_day(day)
     morning = _at(day, MORNING)
-    return morning if headless and notes.issued_us < morning else expires_us
+    return morning if headless and record.issued_us < morning else expires_us
 
 
 def needed_until(day: dt.date, broker: str) -> int:
     """How long a session must live to trade on a day."""
-    return sessions.square_off_us(day, broker=broker) + AFTER_SQUARE_OFF_US
+    return calendar.square_off_us(day, broker=broker) + AFTER_SQUARE_OFF_US
 
 
 def _day_served(now_us: int, broker: str) -> dt.date:
-    today = sessions.ist_datetime(now_us).date()
-    if sessions.is_trading_day(today) and now_us < needed_until(today, broker):
+    today = calendar.ist_datetime(now_us).date()
+    if calendar.is_trading_day(today) and now_us < needed_until(today, broker):
         return today
-    return sessions.next_trading_day(today)
+    return calendar.next_trading_day(today)
 
 
 def _is_of_this_login(account: Account) -> bool:
-    notes = account.notes
+    record = account.record
     has_session = account.session_id not in {"", UNREADABLE}
-    return has_session and (account.login_id, account.session_id) == (notes.login, notes.session)
+    return has_session and (account.login_id, account.session_id) == (record.login, record.session)
 
 
 def _at(day: dt.date, clock: dt.time) -> int:
-    return sessions.microseconds(dt.datetime.combine(day, clock, sessions.IST))
+    return calendar.microseconds(dt.datetime.combine(day, clock, calendar.IST))

@@ -7,11 +7,9 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from algo_login.errors import Misconfigured
+from algo_kube.errors import Misconfigured
 
 KEY_FOLDER: Final = Path("/etc/algo-keys/login")
-CA_FILE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/ca.crt")
-TOKEN_FILE: Final = CA_FILE.with_name("token")
 PREFIX: Final = "ALGO_LOGIN_"
 
 
@@ -26,12 +24,6 @@ def _hosts(value: str) -> frozenset[str]:
     if not all(re.fullmatch(r"[A-Za-z0-9.-]+(:[0-9]{1,5})?", host) for host in hosts):
         raise ValueError("must be a comma list of host or host:port")
     return hosts
-
-
-def _https(value: str) -> str:
-    if value and (urlsplit(value).scheme != "https" or not urlsplit(value).hostname):
-        raise ValueError("must be an https:// address")
-    return value
 
 
 def _echo(value: str) -> str:
@@ -82,12 +74,6 @@ class Settings:
     resync_seconds: int = 300
     """Every account is looked at once in this time."""
 
-    api_server: str = ""
-    """The Kubernetes API server; empty: as the pod's environment says."""
-
-    api_ca_file: Path = CA_FILE
-    api_token_file: Path = TOKEN_FILE
-
 
 _READERS: Final[dict[str, Callable[[str], Any]]] = {
     "namespace": _text,
@@ -98,9 +84,6 @@ _READERS: Final[dict[str, Callable[[str], Any]]] = {
     "http_port": _whole(0, 65535),
     "concurrency": _whole(1, 64),
     "resync_seconds": _whole(1, 3600),
-    "api_server": _https,
-    "api_ca_file": Path,
-    "api_token_file": Path,
 }
 
 
@@ -119,12 +102,6 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
                 values[setting] = read(environment[name])
             except ValueError as error:
                 wrong.append(f"{name}: {error}")
-    if not values.get("api_server"):
-        host = environment.get("KUBERNETES_SERVICE_HOST", "")
-        port = environment.get("KUBERNETES_SERVICE_PORT", "443")
-        values["api_server"] = f"https://{f'[{host}]' if ':' in host else host}:{port}"
-        if not host:
-            wrong.append(f"{PREFIX}API_SERVER: not in a pod of Kubernetes, so it must be named")
     if wrong:
         raise Misconfigured("\n".join(wrong))
     return Settings(**values)

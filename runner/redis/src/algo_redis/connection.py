@@ -7,10 +7,10 @@ It does not reconnect by itself: see `reconnect`.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final, cast
 
-from algo_contract.assignment import RedisServer
+from algo_contract.messages.redis_server import RedisServer
 from hiredis import HiredisError, PushNotification, Reader
 from hiredis import pack_command as _untyped_pack_command  # pyright: ignore[reportUnknownVariableType]
 
@@ -222,3 +222,8 @@ def _reason(error: Exception) -> str:
 
 def _text(word: Argument) -> str:
     return word.decode(errors="replace") if isinstance(word, bytes) else str(word)
+
+
+def entry_fields(flat: Sequence[str]) -> dict[str, str]:
+    """An entry's fields: the server sends names and values in turn, in RESP3 too."""
+    return dict(zip(flat[::2], flat[1::2], strict=True))

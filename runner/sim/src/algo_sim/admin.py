@@ -8,12 +8,12 @@ from typing import Any, Final
 from aiohttp import web
 from algo_contract.trading_day import IST, microseconds
 
-from algo_sim.book import Refused
-from algo_sim.desk import Desk
+from algo_sim.broker import SimulatedBroker
+from algo_sim.exchange.account import Refused
+from algo_sim.exchange.orders import FillRule, Order, OrderRequest
 from algo_sim.faults import ACTS, FaultError, read_fault
-from algo_sim.orders import Ask, FillRule, Order
 from algo_sim.settings import CHOICES
-from algo_sim.world import World
+from algo_sim.simulation import Simulation
 
 Handler = Callable[[web.Request], Awaitable[web.Response]]
 _SETTINGS: Final = (
@@ -29,7 +29,7 @@ class BadRequest(ValueError):
 class Admin:
     """Handlers over the world."""
 
-    def __init__(self, world: World, *, speed: float | None) -> None:
+    def __init__(self, world: Simulation, *, speed: float | None) -> None:
         """`speed` is what POST /admin/start plays at; None: manual."""
         self._world: Final = world
         self._speed: Final = speed
@@ -121,7 +121,7 @@ class Admin:
         product = fields.get("product", "INTRADAY")
         if side not in {"BUY", "SELL"} or product not in {"INTRADAY", "DELIVERY"}:
             raise BadRequest("side is BUY or SELL, product INTRADAY or DELIVERY")
-        ask = Ask(
+        ask = OrderRequest(
             exchange=_text(fields, "exchange"),
             symbol=_text(fields, "symbol"),
             side="BUY" if side == "BUY" else "SELL",
@@ -169,7 +169,7 @@ class Admin:
             exchange.force_auction(_clock(_text(fields, "closing_auction")))
         return {}
 
-    def _desk(self, fields: dict[str, Any]) -> Desk:
+    def _desk(self, fields: dict[str, Any]) -> SimulatedBroker:
         desks = self._world.desks
         name = fields.get("broker")
         if name is None and len(desks) == 1:

@@ -10,21 +10,21 @@ from typing import Any, Final, cast
 from aiohttp import web
 
 from algo_sim.admin import Admin, BadRequest
-from algo_sim.book import AccountSettings
-from algo_sim.desk import Desk
-from algo_sim.dialect import Dialect
-from algo_sim.exchange import Exchange
+from algo_sim.broker import SimulatedBroker
+from algo_sim.exchange.account import AccountSettings
+from algo_sim.exchange.exchange import Exchange
 from algo_sim.faults import FaultError
-from algo_sim.limits import RateLimits
-from algo_sim.replay import TickSource, day_begins_us, listings, overview
+from algo_sim.protocol import BrokerProtocol
+from algo_sim.rate_limits import RateLimits
 from algo_sim.settings import Settings, SettingsError
-from algo_sim.world import Timed, World
+from algo_sim.simulation import Simulation, Timed
+from algo_sim.tick_source import TickSource, day_begins_us, listings, overview
 
 _MOST_BODY: Final = 4_000_000
 _SHUTDOWN_SECONDS: Final = 0.1
 
 
-def build(settings: Settings) -> tuple[World, Admin]:
+def build(settings: Settings) -> tuple[Simulation, Admin]:
     """World and admin API from the options; nothing listens yet.
 
     Raises:
@@ -37,7 +37,7 @@ def build(settings: Settings) -> tuple[World, Admin]:
         start_us=day_begins_us(found.first_us),
         fill=settings.fill,
     )
-    world = World(exchange, TickSource(settings.ticks))
+    world = Simulation(exchange, TickSource(settings.ticks))
     for name in settings.brokers:
         _open(world, name, settings)
     if settings.closing_auction:
@@ -45,7 +45,7 @@ def build(settings: Settings) -> tuple[World, Admin]:
     return world, Admin(world, speed=settings.speed)
 
 
-async def play_scenario(world: World, admin: Admin, rows: Sequence[dict[str, Any]]) -> None:
+async def play_scenario(world: Simulation, admin: Admin, rows: Sequence[dict[str, Any]]) -> None:
     """Arms what a scenario wants at the start, and lays the rest by for its time.
 
     Raises:
@@ -64,7 +64,7 @@ async def play_scenario(world: World, admin: Admin, rows: Sequence[dict[str, Any
     world.timed.sort()
 
 
-async def serve(settings: Settings, *, world: World, admin: Admin) -> dict[str, web.AppRunner]:
+async def serve(settings: Settings, *, world: Simulation, admin: Admin) -> dict[str, web.AppRunner]:
     """Starts to listen; the runners by name, for their ports and their end."""
     runners: dict[str, web.AppRunner] = {}
     tls = _tls(settings)
@@ -87,7 +87,7 @@ def addresses(runners: dict[str, web.AppRunner], *, tls: bool) -> dict[str, str]
     return found
 
 
-async def close(world: World, runners: dict[str, web.AppRunner]) -> None:
+async def close(world: Simulation, runners: dict[str, web.AppRunner]) -> None:
     """Ends playing and all connections."""
     await world.stop()
     for dialect in world.dialects.values():
@@ -96,7 +96,7 @@ async def close(world: World, runners: dict[str, web.AppRunner]) -> None:
     _ = await asyncio.gather(*(runner.cleanup() for runner in runners.values()))
 
 
-def _open(world: World, name: str, settings: Settings) -> None:
+def _open(world: Simulation, name: str, settings: Settings) -> None:
     """An account at a broker and the dialect over it. A dialect's package has LIMITS, order_id
     and open_dialect.
     """
@@ -110,7 +110,7 @@ def _open(world: World, name: str, settings: Settings) -> None:
         ),
         square_off=account["square_off"],
     )
-    desk = Desk(
+    desk = SimulatedBroker(
         name=name,
         exchange=world.exchange,
         book=book,
@@ -122,7 +122,7 @@ def _open(world: World, name: str, settings: Settings) -> None:
         registered_ip=account["registered_ip"],
     )
     world.desks[name] = desk
-    world.dialects[name] = cast("Dialect", module.open_dialect(desk, account))
+    world.dialects[name] = cast("BrokerProtocol", module.open_dialect(desk, account))
 
 
 async def _listen(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from algo_sim.orders import FillRule
+from algo_sim.exchange.orders import FillRule
 
 BROKERS: Final = ("zerodha", "dhan")
 ACCOUNTS: Final[dict[str, dict[str, Any]]] = {

@@ -1,19 +1,19 @@
 """Reads `strategy:{id}:commands`: wishes of people and of the operator, to be heard at once."""
 
-import time
 from typing import cast, get_args
 
-from algo_contract import streams
+from algo_contract import stream_fields
 from algo_contract.redis_keys import strategy as strategy_key
-from algo_contract.streams import CommandKind
+from algo_contract.stream_fields import CommandKind
 from algo_engine.events import Command
+from algo_redis.client import RedisClient
+from algo_redis.connection import entry_fields
 from algo_redis.errors import RedisUnavailable
-from algo_redis.held import HeldConnection
-from algo_redis.streams import entry_fields
+from algo_service.clock import now_us as wall_us
 
 
 async def next_commands(
-    redis: HeldConnection, strategy_id: str, *, after: str, trading_day: str, block_ms: int
+    redis: RedisClient, strategy_id: str, *, after: str, trading_day: str, block_ms: int
 ) -> tuple[str, list[Command]]:
     """Waits for commands: (id of the last entry read, the commands that are meant for now).
 
@@ -28,7 +28,7 @@ async def next_commands(
     except RedisUnavailable:
         return after, []
     entries = next(iter(reply.values())) if reply else []
-    now_us = time.time_ns() // 1000
+    now_us = wall_us()
     commands: list[Command] = []
     for entry_id, fields in entries:
         after = entry_id
@@ -41,12 +41,12 @@ async def next_commands(
 def _read(
     entry_id: str, fields: dict[str, str], *, trading_day: str, now_us: int
 ) -> Command | None:
-    kind = fields.get(streams.COMMAND_KIND, "")
+    kind = fields.get(stream_fields.COMMAND_KIND, "")
     try:
-        expiry_us = int(fields.get(streams.COMMAND_EXPIRY, ""))
+        expiry_us = int(fields.get(stream_fields.COMMAND_EXPIRY, ""))
     except ValueError:
         return None
-    is_for_now = fields.get(streams.COMMAND_DAY) == trading_day and expiry_us > now_us
+    is_for_now = fields.get(stream_fields.COMMAND_DAY) == trading_day and expiry_us > now_us
     if kind not in get_args(CommandKind) or not is_for_now:
         return None
     return Command(entry_id, cast("CommandKind", kind))

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from algo_contract.assignment import RunnerState, state_hash
+from algo_contract.messages.codec import compact
+from algo_contract.messages.runner_state import RunnerState, state_hash
 from algo_contract.redis_keys import strategy as strategy_key
 from algo_engine.events import Action, Cancel, Modify, Place, Tell
 from algo_engine.state import (
@@ -22,14 +23,13 @@ from algo_engine.state import (
     realized_pnl,
     reason_of,
 )
-from algo_redis.connection import Argument
+from algo_redis.client import RedisClient
+from algo_redis.connection import Argument, entry_fields
 from algo_redis.errors import RedisRefused, RedisUnavailable
-from algo_redis.held import HeldConnection
 from algo_redis.script import Script
-from algo_redis.streams import entry_fields
 
 from algo_runner.errors import Fenced, StateFull
-from algo_runner.snapshot import compact, fields_of, snapshot
+from algo_runner.journal_entry import snapshot
 
 _ALLOW_FULL: Final = "#!lua flags=allow-oom\n"
 """A redis-state that is full must not stop whoever guards a position."""
@@ -100,7 +100,7 @@ before it. An entry is refused (OOM) where redis-state is full."""
 class Journal:
     """One strategy's journal, held under a fencing token."""
 
-    redis: HeldConnection
+    redis: RedisClient
     strategy_id: str
     epoch: int
     start: int = 0
@@ -219,7 +219,7 @@ class Journal:
 def _intent(action: Place | Modify | Cancel) -> dict[str, Any]:
     match action:
         case Place(order):
-            return {"op": "place"} | fields_of(order)
+            return {"op": "place", "tag": order.tag, "order": order}
         case Modify(tag, terms):
             return {"op": "modify", "tag": tag, "terms": terms}
         case Cancel(tag):

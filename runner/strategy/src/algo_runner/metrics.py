@@ -1,127 +1,46 @@
-"""/metrics, /healthz and /readyz over a few lines of HTTP: prometheus-client would cost a tenth of
-the whole process's memory.
-"""
+"""What a runner's /metrics shows."""
 
-import asyncio
-import contextlib
-import resource
-import socket
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from algo_engine.state import position
+from algo_redis.tick_reader import TickReader
+from algo_service.exposition import Sample, age_seconds
 
-REQUEST_SECONDS = 5.0
-MAX_REQUEST_BYTES = 8192
-READY_SECONDS = 3.0
-"""How long a question for readiness is held while the runner starts; the kubelet waits longer, and
-would ask again only a second after a no.
-"""
+from algo_runner.session import StrategySession
+from algo_runner.tick_loop import TickLoop
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """One figure."""
-
-    name: str
-    help: str
-    kind: str
-    value: float
-    labels: str = ""
-    """As in the exposition format, without the braces."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pages:
-    """What the server answers with; called at each request."""
-
-    samples: Callable[[], list[Sample]]
-    ready: asyncio.Event
-
-
-async def serve(pages: Pages, listener: socket.socket) -> asyncio.Server:
-    """Starts answering, first those that have connected already."""
-
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            async with asyncio.timeout(REQUEST_SECONDS):
-                request = await reader.readuntil(b"\r\n\r\n")
-                path = request.split(b" ", 2)[1].decode("latin-1")
-                if path == "/readyz":
-                    await _until(pages.ready)
-                writer.write(_response(pages, path))
-                await writer.drain()
-        except (
-            TimeoutError,
-            OSError,
-            IndexError,
-            asyncio.IncompleteReadError,
-            asyncio.LimitOverrunError,
-        ):
-            pass
-        finally:
-            writer.close()
-
-    return await asyncio.start_server(answer, sock=listener, limit=MAX_REQUEST_BYTES)
-
-
-async def _until(ready: asyncio.Event) -> None:
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(READY_SECONDS):
-            await ready.wait()
-
-
-def process_samples(started: float) -> list[Sample]:
-    """The process's own figures; `started` in seconds since the epoch."""
-    usage = resource.getrusage(resource.RUSAGE_SELF)
+def samples(session: StrategySession, reader: TickReader, market: TickLoop) -> list[Sample]:
+    """The figures of a runner at work."""
+    counters = session.counters
+    ignored = counters.ignored_ticks + market.misstamped
+    age = age_seconds(session.last.received_us)
     return [
-        Sample("process_start_time_seconds", "When the process started.", "gauge", started),
-        Sample(
-            "process_cpu_seconds_total",
-            "Processor time used.",
-            "counter",
-            usage.ru_utime + usage.ru_stime,
+        _counter("ticks_total", "Ticks read.", reader.ticks),
+        _counter("ticks_garbled_total", "Stream entries that are no tick.", reader.garbled),
+        _counter("ticks_ignored_total", "Ticks without a price or outside the session.", ignored),
+        _counter("tick_gaps_total", "Times that ticks may have been missed.", reader.gaps),
+        _counter("reconnects_total", "Reconnections of the tick reader.", reader.reconnects),
+        _counter("commits_total", "Journal commits.", counters.commits),
+        _counter(
+            "commit_retries_total", "Commits repeated: Redis was away.", counters.commit_retries
         ),
-        Sample(
-            "process_resident_memory_max_bytes",
-            "Most memory resident so far.",
-            "gauge",
-            usage.ru_maxrss * 1024,
+        _gauge("last_tick_age_seconds", "Age of the newest tick; -1 before the first.", age),
+        _gauge("position", "Shares held.", position(session.state)),
+        *(
+            Sample(
+                "algo_runner_order_requests_total",
+                "Requests to the broker by outcome.",
+                "counter",
+                count,
+                f'operation="{operation}",outcome="{outcome}"',
+            )
+            for (operation, outcome), count in sorted(counters.requests.items())
         ),
     ]
 
 
-def age_seconds(time_us: int) -> float:
-    """Seconds since a wall-clock time in µs; -1 where there is none."""
-    return time.time() - time_us / 1e6 if time_us else -1.0
+def _counter(name: str, help_text: str, value: float) -> Sample:
+    return Sample(f"algo_runner_{name}", help_text, "counter", value)
 
 
-def exposition(samples: list[Sample]) -> str:
-    """Prometheus' text format."""
-    lines: list[str] = []
-    described: set[str] = set()
-    for sample in samples:
-        if sample.name not in described:
-            described.add(sample.name)
-            lines += [f"# HELP {sample.name} {sample.help}", f"# TYPE {sample.name} {sample.kind}"]
-        labels = f"{{{sample.labels}}}" if sample.labels else ""
-        lines.append(f"{sample.name}{labels} {sample.value:.17g}")
-    return "\n".join(lines) + "\n"
-
-
-def _response(pages: Pages, path: str) -> bytes:
-    match path:
-        case "/metrics":
-            status, body = "200 OK", exposition(pages.samples())
-        case "/healthz":
-            status, body = "200 OK", "ok\n"
-        case "/readyz" if pages.ready.is_set():
-            status, body = "200 OK", "ready\n"
-        case "/readyz":
-            status, body = "503 Service Unavailable", "not ready: Redis is not reached yet\n"
-        case _:
-            status, body = "404 Not Found", "not found\n"
-    head = (
-        f"HTTP/1.1 {status}\r\nContent-Type: text/plain; version=0.0.4; charset=utf-8\r\n"
-        f"Content-Length: {len(body.encode())}\r\nConnection: close\r\n\r\n"
-    )
-    return (head + body).encode()
+def _gauge(name: str, help_text: str, value: float) -> Sample:
+    return Sample(f"algo_runner_{name}", help_text, "gauge", value)

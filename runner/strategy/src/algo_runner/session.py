@@ -13,35 +13,36 @@ from typing import Final
 
 from algo_brokers.errors import BrokerError, DeniedLocally
 from algo_brokers.paper import PaperBroker, TickMark
-from algo_contract.assignment import Assignment
+from algo_contract.messages.assignment import Assignment
 from algo_engine.decisions import ends_entry
 from algo_engine.events import (
     Action,
-    Answered,
     Cancel,
-    Edited,
     Event,
     Modify,
+    OrderReported,
     Outcome,
     Place,
+    ProcessResumed,
     Request,
-    Resumed,
-    Seen,
+    RequestResult,
+    StrategyEdited,
     Tell,
     Tick,
     Timer,
 )
-from algo_engine.orders import Operation, OrderRow
+from algo_engine.order_requests import order_of
+from algo_engine.orders import Operation, OrderReport
 from algo_engine.pricing import stop_in_force
 from algo_engine.state import State, entry_is_final, is_flat
 from algo_engine.step import step
-from algo_engine.watch import Watch, watch
-from algo_engine.work import order_of
+from algo_engine.triggers import Triggers, triggers
 from algo_redis.errors import RedisRefused, RedisUnavailable
+from algo_service.clock import now_us as wall_us
 
 from algo_runner.errors import StateFull
 from algo_runner.journal import Journal, fenced
-from algo_runner.left_open import lost_row
+from algo_runner.recovery.reconciliation import lost_row
 
 SEND_BY_SECONDS: Final = 1.0
 """An intent that could not be sent within this time of being journalled is not sent any more."""
@@ -74,7 +75,7 @@ class Counters:
 
 
 @dataclass(slots=True)
-class Session:
+class StrategySession:
     """The one owner of the state; `lock` is held while a step is under way."""
 
     day: Assignment
@@ -96,9 +97,9 @@ class Session:
     which an entry is not sent any more.
     """
 
-    def watch(self) -> Watch:
+    def watch(self) -> Triggers:
         """The ticks that matter now; those outside the session always come up to be passed."""
-        wanted = watch(self.state, self.day, self.paper.book if self.paper else None)
+        wanted = triggers(self.state, self.day, self.paper.book if self.paper else None)
         return replace(wanted, at_us=min(wanted.at_us, self.day.session.close_us + 1))
 
     async def resume(self, left_open: Sequence[Event], *, kind: str) -> None:
@@ -116,9 +117,9 @@ class Session:
             for left in left_open:
                 await self._handle(left, kind=kind)
             if is_flat(self.state) and self._is_edited():
-                await self._handle(Edited(self.day.strategy), kind="edited")
+                await self._handle(StrategyEdited(self.day.strategy), kind="edited")
             is_due = is_undecided or self._waits_with_its_entry()
-            event = self._last_tick() if is_due else Resumed()
+            event = self._last_tick() if is_due else ProcessResumed()
             await self._handle(event, kind=kind, is_durable=True)
 
     async def caught_up(self) -> None:
@@ -126,7 +127,7 @@ class Session:
         over now, at the price of now.
         """
         if self._is_edited():
-            await self.handle(Edited(self.day.strategy), kind="edited")
+            await self.handle(StrategyEdited(self.day.strategy), kind="edited")
 
     async def obey_owner(self) -> None:
         """Takes over a wish to leave, whatever the price; the rest of an edit waits for ticks."""
@@ -135,7 +136,7 @@ class Session:
             wish = replace(
                 mine, desired_state=wished.desired_state, exit_requested=wished.exit_requested
             )
-            await self.handle(Edited(wish), kind="edited")
+            await self.handle(StrategyEdited(wish), kind="edited")
 
     def _is_edited(self) -> bool:
         """Whether the resource says something new. What a command has changed since stays."""
@@ -177,12 +178,12 @@ class Session:
             mark = TickMark(tick.cursor, tick.price, tick.time_us)
             for row in await self._traded(mark):
                 self._stand_at(mark)
-                await self._handle(Seen(row), kind="filled")
+                await self._handle(OrderReported(row), kind="filled")
             is_old = self.day.clock == "Wall" and _now_us() - received_us > LATE_US
             await self._handle(replace(tick, is_late=tick.is_late or is_old), kind="tick")
         return True
 
-    async def _traded(self, mark: TickMark) -> list[OrderRow]:
+    async def _traded(self, mark: TickMark) -> list[OrderReport]:
         self.now = mark
         if self.paper is None:
             return []
@@ -204,7 +205,7 @@ class Session:
         """Makes durable how far the ticks were read, for a successor to go on from there."""
         async with self.lock:
             self._catch_up()
-            await self._handle(Resumed(), kind="mark", is_durable=True)
+            await self._handle(ProcessResumed(), kind="mark", is_durable=True)
 
     def _catch_up(self) -> None:
         """Takes over the newest tick where the engine did not need to see it."""
@@ -268,7 +269,7 @@ class Session:
                 return state, actions, send_by
             except StateFull as error:
                 assert state.entry is not None, "only an entry is refused for want of room"
-                given_up = Answered(state.entry.tag, "place", "rejected", str(error))
+                given_up = RequestResult(state.entry.tag, "place", "rejected", str(error))
                 state, told = step(state, self.day, given_up)
                 actions = [*(a for a in actions if isinstance(a, Tell)), *told]
             except RedisUnavailable:
@@ -312,14 +313,14 @@ class Session:
         except BrokerError as error:
             outcome: Outcome = "denied" if isinstance(error, DeniedLocally) else "rejected"
             self.count(operation, outcome)
-            answered = Answered(tag, operation, outcome, str(error))
+            answered = RequestResult(tag, operation, outcome, str(error))
             if operation == "place" or tag in paper.book.orders:
                 return [answered]
-            return [Seen(lost_row(order_of(self.state, tag))), answered]
+            return [OrderReported(lost_row(order_of(self.state, tag))), answered]
         except RedisRefused as error:
             raise fenced(error) from error
         self.count(operation, "confirmed")
-        return [Seen(row), Answered(tag, operation, "confirmed")]
+        return [OrderReported(row), RequestResult(tag, operation, "confirmed")]
 
     def count(self, operation: Operation, outcome: Outcome) -> None:
         """For /metrics: how a request ended."""
@@ -330,7 +331,7 @@ class Session:
 def _never_sent_entry(state: State, event: Event) -> bool:
     """Whether an entry was just found not to have been sent: recorded ticks wait for it."""
     return (
-        isinstance(event, Answered)
+        isinstance(event, RequestResult)
         and event.outcome == "denied"
         and state.entry is not None
         and state.entry.tag == event.tag
@@ -339,7 +340,7 @@ def _never_sent_entry(state: State, event: Event) -> bool:
 
 
 def _now_us() -> int:
-    return time.time_ns() // 1000
+    return wall_us()
 
 
 def stream_place(cursor: str) -> tuple[int, int]:

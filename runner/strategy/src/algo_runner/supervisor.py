@@ -46,9 +46,9 @@ def supervise(run: Callable[[], int]) -> int:
         now = time.monotonic()
         deaths = [moment for moment in deaths if now - moment < WITHIN_SECONDS] + [now]
         if len(deaths) > RESTARTS:
-            _say(f'"runner_given_up","killed_by":{-code},"deaths":{len(deaths)}')
+            _say("error", f'"runner_given_up","killed_by":{-code},"deaths":{len(deaths)}')
             return 128 - code
-        _say(f'"runner_killed","killed_by":{-code},"deaths":{len(deaths)}')
+        _say("warning", f'"runner_killed","killed_by":{-code},"deaths":{len(deaths)}')
         time.sleep(PAUSE_SECONDS)
     return 128 + stopped[0]
 
@@ -79,12 +79,16 @@ def _exit_with(run: Callable[[], int]) -> None:
         import traceback
 
         kind, trace = type(error).__name__, json.dumps(traceback.format_exc())
-        _say(f'"runner_crashed","kind":"{kind}","traceback":{trace}')
+        _say("error", f'"runner_crashed","kind":"{kind}","exception":{trace}')
     finally:
-        sys.stderr.flush()
+        sys.stdout.flush()
         os._exit(status)
 
 
-def _say(fields: str) -> None:
-    sys.stderr.write(f'{{"time":{time.time():.3f},"event":{fields}}}\n')
-    sys.stderr.flush()
+def _say(level: str, fields: str) -> None:
+    """A record as `algo_service.logging` writes it, which costs more to load than this."""
+    moment = time.gmtime()
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%S", moment)
+    head = f'"time":"{stamp}.000Z","level":"{level}","logger":"{__name__}","event":'
+    sys.stdout.write(f"{{{head}{fields}}}\n")
+    sys.stdout.flush()

@@ -2,29 +2,30 @@
 
 from typing import Final
 
-from algo_contract.broker_session import BrokerSession
+from algo_contract.messages.broker_session import BrokerSession
 
+from algo_brokers.adapters import BrokerAdapter
+from algo_brokers.dhan.auth import DhanAuth
 from algo_brokers.dhan.capabilities import CAPABILITIES
-from algo_brokers.dhan.endpoints import endpoints
-from algo_brokers.dhan.login import DhanLogin
-from algo_brokers.dhan.market_wire import MarketWire
-from algo_brokers.dhan.master import download_master, parse_master
-from algo_brokers.dhan.orders_wire import OrdersWire
-from algo_brokers.dhan.rest import DhanBroker
-from algo_brokers.kinds import Kind
-from algo_brokers.wire import Endpoints, Wire
+from algo_brokers.dhan.client import DhanBroker
+from algo_brokers.dhan.instruments import download_master, parse_master
+from algo_brokers.dhan.market_stream import MarketStream
+from algo_brokers.dhan.order_stream import OrderStream
+from algo_brokers.dhan.urls import endpoints
+from algo_brokers.streaming import StreamCodec
+from algo_brokers.urls import Endpoints
 
 
-def _wires(where: Endpoints, session: BrokerSession) -> tuple[Wire, ...]:
-    return MarketWire(where, session), OrdersWire(where, session)
+def _wires(where: Endpoints, session: BrokerSession) -> tuple[StreamCodec, ...]:
+    return MarketStream(where, session), OrderStream(where, session)
 
 
-KIND: Final = Kind(
+ADAPTER: Final = BrokerAdapter(
     capabilities=CAPABILITIES,
     endpoints=endpoints,
     broker=DhanBroker,
     wires=_wires,
-    login=DhanLogin,
+    login=DhanAuth,
     download_master=download_master,
     parse_master=parse_master,
 )

@@ -1,21 +1,21 @@
-"""Zerodha, Kite Connect v3. `KIND` is all that others use."""
+"""Zerodha, Kite Connect v3. `ADAPTER` is all that others use."""
 
 from typing import Final
 
-from algo_brokers.kinds import Kind
+from algo_brokers.adapters import BrokerAdapter
+from algo_brokers.zerodha.auth import ZerodhaAuth
 from algo_brokers.zerodha.capabilities import CAPABILITIES
-from algo_brokers.zerodha.endpoints import endpoints
-from algo_brokers.zerodha.login import ZerodhaLogin
-from algo_brokers.zerodha.master import download_master, parse_master
-from algo_brokers.zerodha.rest import ZerodhaBroker
-from algo_brokers.zerodha.wire import wires
+from algo_brokers.zerodha.client import ZerodhaBroker
+from algo_brokers.zerodha.instruments import download_master, parse_master
+from algo_brokers.zerodha.stream import wires
+from algo_brokers.zerodha.urls import endpoints
 
-KIND: Final = Kind(
+ADAPTER: Final = BrokerAdapter(
     capabilities=CAPABILITIES,
     endpoints=endpoints,
     broker=ZerodhaBroker,
     wires=wires,
-    login=ZerodhaLogin,
+    login=ZerodhaAuth,
     download_master=download_master,
     parse_master=parse_master,
 )

@@ -3,10 +3,10 @@
 import datetime as dt
 from typing import Any, Final
 
-from algo_sim.desk import Desk
-from algo_sim.dhan.dialect import DhanDialect
-from algo_sim.dialect import Dialect
-from algo_sim.limits import DAY, HOUR, MINUTE, SECOND
+from algo_sim.broker import SimulatedBroker
+from algo_sim.dhan.protocol import DhanProtocol
+from algo_sim.protocol import BrokerProtocol
+from algo_sim.rate_limits import DAY, HOUR, MINUTE, SECOND
 
 LIMITS: Final = {
     "orders": {SECOND: 10, MINUTE: 250, HOUR: 1000, DAY: 7000},
@@ -22,6 +22,6 @@ def order_id(day: dt.date, number: int) -> str:
     return f"11{day:%y%m%d}{number:05d}"
 
 
-def open_dialect(desk: Desk, account: dict[str, Any]) -> Dialect:
+def open_dialect(desk: SimulatedBroker, account: dict[str, Any]) -> BrokerProtocol:
     """The dialect over a desk; `account` as in `settings.ACCOUNTS`."""
-    return DhanDialect(desk, account)
+    return DhanProtocol(desk, account)

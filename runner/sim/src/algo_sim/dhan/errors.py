@@ -4,8 +4,8 @@
 
 from typing import Final
 
-from algo_sim.dialect import Problem, Trouble
-from algo_sim.rules import Objection
+from algo_sim.exchange.order_checks import Rejection
+from algo_sim.protocol import ApiError, FaultKind
 
 AUTHENTICATION: Final = "DH-901"
 ACCESS: Final = "DH-902"
@@ -57,7 +57,7 @@ class Refused(Exception):
         }
 
 
-_OF_TROUBLE: Final[dict[Trouble, tuple[str, str]]] = {
+_OF_TROUBLE: Final[dict[FaultKind, tuple[str, str]]] = {
     "rate_limit": (
         RATE_LIMIT,
         "Too many requests on server from single user breaching rate limits",
@@ -75,12 +75,12 @@ LATER: Final = frozenset({"funds", "holding", "freeze", "band"})
 """Objections of the risk checks: the order is taken and then shown as REJECTED."""
 
 
-def of_problem(problem: Problem) -> Refused:
+def of_problem(problem: ApiError) -> Refused:
     """What stands for a problem that every broker has."""
     code, message = _OF_TROUBLE[problem.trouble]
     return Refused(code, problem.message or message)
 
 
-def of_objection(objection: Objection) -> Refused:
+def of_objection(objection: Rejection) -> Refused:
     """What stands for an objection that is answered at once."""
     return Refused(INPUT if objection.reason in _AT_ONCE else ORDER, objection.text)

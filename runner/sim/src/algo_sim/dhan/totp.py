@@ -5,7 +5,7 @@ import hashlib
 import hmac
 from typing import Final
 
-from algo_sim.dhan.sessions import same
+from algo_sim.dhan.tokens import same
 
 STEP_SECONDS: Final = 30
 _DIGITS: Final = 6

@@ -3,9 +3,9 @@
 import datetime as dt
 from typing import Any, Final
 
-from algo_sim.desk import Desk
-from algo_sim.dialect import Dialect
-from algo_sim.limits import DAY, MINUTE, SECOND
+from algo_sim.broker import SimulatedBroker
+from algo_sim.protocol import BrokerProtocol
+from algo_sim.rate_limits import DAY, MINUTE, SECOND
 
 LIMITS: Final = {
     "order": {SECOND: 10, MINUTE: 400, DAY: 5000},
@@ -21,8 +21,8 @@ def order_id(day: dt.date, number: int) -> str:
     return f"1{day:%y%m%d}{number:012d}"
 
 
-def open_dialect(desk: Desk, account: dict[str, Any]) -> Dialect:
+def open_dialect(desk: SimulatedBroker, account: dict[str, Any]) -> BrokerProtocol:
     """The dialect over an account's desk."""
-    from algo_sim.zerodha.kite import Kite
+    from algo_sim.zerodha.protocol import KiteProtocol
 
-    return Kite(desk, account)
+    return KiteProtocol(desk, account)

@@ -4,8 +4,8 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from algo_sim.dialect import Problem, Trouble
-from algo_sim.rules import Reason
+from algo_sim.exchange.order_checks import Reason
+from algo_sim.protocol import ApiError, FaultKind
 
 _STATUSES: Final = {
     "TokenException": 403,
@@ -35,7 +35,7 @@ _REASONS: Final[dict[Reason, str]] = {
 TAKEN_THEN_REJECTED: Final[frozenset[Reason]] = frozenset({"band", "auction", "intraday_closed"})
 """New orders with these objections get an id and are REJECTED in the book."""
 
-_TROUBLES: Final[dict[Trouble, tuple[int, str, str]]] = {
+_TROUBLES: Final[dict[FaultKind, tuple[int, str, str]]] = {
     "rate_limit": (429, "NetworkException", "Too many requests"),
     "token_expired": (403, "TokenException", "Incorrect `api_key` or `access_token`."),
     "address_refused": (
@@ -69,7 +69,7 @@ def objected(reason: Reason, message: str) -> web.Response:
     return error(_REASONS[reason], message)
 
 
-def problem_error(problem: Problem) -> web.Response:
+def problem_error(problem: ApiError) -> web.Response:
     """A call that did not get through."""
     status, error_type, message = _TROUBLES[problem.trouble]
     return error(error_type, problem.message or message, status=status)

@@ -4,9 +4,9 @@ import struct
 from collections.abc import Sequence
 from typing import Final
 
-from algo_sim.dialect import Shown
-from algo_sim.market import average_price, depth
-from algo_sim.zerodha.words import instrument_token
+from algo_sim.exchange.market_state import average_price, depth
+from algo_sim.protocol import PriceUpdate
+from algo_sim.zerodha.serializers import instrument_token
 
 HEARTBEAT: Final = b"\x00"
 MODES: Final = frozenset({"ltp", "quote", "full"})
@@ -27,7 +27,7 @@ def frame(packets: Sequence[bytes]) -> bytes:
     return b"".join(parts)
 
 
-def packet(shown: Shown, mode: str) -> bytes:
+def packet(shown: PriceUpdate, mode: str) -> bytes:
     """One share's prices: 8 bytes in mode ltp, 44 in quote, 184 in full."""
     listing, prices, stamp_us = shown
     token = instrument_token(listing)

@@ -7,12 +7,12 @@ from typing import Any, Final
 
 from aiohttp import WSMsgType, web
 
-from algo_sim.desk import Desk
-from algo_sim.dialect import Shown
-from algo_sim.orders import Cause, Event
-from algo_sim.sockets import Line, Lines
-from algo_sim.zerodha import packets, words
-from algo_sim.zerodha.login import Tokens
+from algo_sim.broker import SimulatedBroker
+from algo_sim.exchange.orders import Cause, Event
+from algo_sim.protocol import PriceUpdate
+from algo_sim.websockets import Client, Clients
+from algo_sim.zerodha import packets, serializers
+from algo_sim.zerodha.auth import Tokens
 
 MOST_SOCKETS: Final = 3
 MOST_INSTRUMENTS: Final = 3000
@@ -29,9 +29,9 @@ _MOST_MESSAGE: Final = 1_000_000
 class Ticker:
     """All sockets of an account."""
 
-    def __init__(self, desk: Desk, tokens: Tokens, *, user_id: str) -> None:
+    def __init__(self, desk: SimulatedBroker, tokens: Tokens, *, user_id: str) -> None:
         """None open."""
-        self.lines: Final = Lines()
+        self.lines: Final = Clients()
         self._desk: Final = desk
         desk.silent = SILENT
         self._tokens: Final = tokens
@@ -47,7 +47,7 @@ class Ticker:
             return web.Response(status=429, text="Too many requests")
         socket = web.WebSocketResponse(autoping=True, max_msg_size=_MOST_MESSAGE, compress=False)
         _ = await socket.prepare(request)
-        line = Line(socket, request.transport)
+        line = Client(socket, request.transport)
         with self.lines.held(line):
             beating = asyncio.create_task(_beat(line))
             try:
@@ -56,7 +56,7 @@ class Ticker:
                 _ = beating.cancel()
         return socket
 
-    async def show(self, prices: Sequence[Shown]) -> None:
+    async def show(self, prices: Sequence[PriceUpdate]) -> None:
         """One frame to each client, of what it subscribed to."""
         for line in self.lines:
             wanted = [
@@ -73,20 +73,20 @@ class Ticker:
             listing = self._desk.exchange.floor.listings.by_symbol(*event.order.ask.key)
             if listing is None:
                 continue
-            data = words.order_words(event.order, listing, user_id=self._user_id)
+            data = serializers.order_words(event.order, listing, user_id=self._user_id)
             await self.lines.send(json.dumps({"type": "order", "data": data}))
 
-    async def _converse(self, line: Line) -> None:
+    async def _converse(self, line: Client) -> None:
         async for message in line.socket:
             if message.type is WSMsgType.TEXT:
                 await self._heard(line, message.data)
 
-    async def _heard(self, line: Line, text: str) -> None:
+    async def _heard(self, line: Client, text: str) -> None:
         try:
             asked = json.loads(text)
             action, value = asked["a"], asked["v"]
             mode, tokens = (value[0], value[1]) if action == "mode" else (None, value)
-            keys = [words.listing_key(int(token)) for token in tokens]
+            keys = [serializers.listing_key(int(token)) for token in tokens]
         except (ValueError, TypeError, KeyError, IndexError):
             await line.send(_error("Invalid message."))
             return
@@ -101,7 +101,7 @@ class Ticker:
             case _:
                 await line.send(_error("Invalid message."))
 
-    async def _subscribe(self, line: Line, keys: Sequence[tuple[str, int]]) -> None:
+    async def _subscribe(self, line: Client, keys: Sequence[tuple[str, int]]) -> None:
         new = [key for key in keys if key not in line.subscribed]
         if len(line.subscribed) + len(new) > MOST_INSTRUMENTS:
             await line.send(_error("Maximum number of instruments is 3000."))
@@ -109,17 +109,17 @@ class Ticker:
         line.subscribed.update(dict.fromkeys(new, DEFAULT_MODE))
         await self._show_now(line, new)
 
-    async def _set_mode(self, line: Line, keys: Sequence[tuple[str, int]], mode: str) -> None:
+    async def _set_mode(self, line: Client, keys: Sequence[tuple[str, int]], mode: str) -> None:
         known = [key for key in keys if key in line.subscribed]
         line.subscribed.update(dict.fromkeys(known, mode))
         await self._show_now(line, known)
 
-    async def _show_now(self, line: Line, keys: Sequence[tuple[str, int]]) -> None:
+    async def _show_now(self, line: Client, keys: Sequence[tuple[str, int]]) -> None:
         """What the broker sends at once: the last prices, stamped with the clock."""
         floor = self._desk.exchange.floor
         found = [floor.listings.by_token(*key) for key in keys]
         shown = self._desk.shown(
-            [Shown(x, floor.prices_of(x), floor.now_us) for x in found if x is not None]
+            [PriceUpdate(x, floor.prices_of(x), floor.now_us) for x in found if x is not None]
         )
         if shown:
             modes: dict[tuple[str, int], str] = line.subscribed
@@ -127,7 +127,7 @@ class Ticker:
             await line.send(packets.frame(body))
 
 
-async def _beat(line: Line) -> None:
+async def _beat(line: Client) -> None:
     while True:
         await line.send(packets.HEARTBEAT)
         await asyncio.sleep(HEARTBEAT_SECONDS)

@@ -1,0 +1,1 @@
+"""What processes hand one another: one file a message, with its shape, writer and strict reader."""

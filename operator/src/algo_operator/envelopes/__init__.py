@@ -1,0 +1,1 @@
+"""Opening accounts' sessions, and the public key they are sealed to."""

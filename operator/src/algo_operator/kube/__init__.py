@@ -1,1 +1,0 @@
-"""Access to the Kubernetes API as raw JSON."""

@@ -1,0 +1,1 @@
+"""One broker account: its session, status and finalizer."""

@@ -1,0 +1,1 @@
+"""One account's feed pod: observe, plan, apply."""

@@ -1,0 +1,272 @@
+"""Carry a plan out, action by action, in order; the first failure ends the pass."""
+
+import secrets
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from typing import Any
+
+from algo_contract import names, redis_keys, stream_fields
+from algo_kube.errors import Conflict, NotFound
+from algo_kube.events import Subject, emit_event
+from algo_kube.fields import finalizers
+from algo_kube.resources import PODS, SECRETS, STRATEGIES, Json
+from algo_service.logging import get_logger
+
+from algo_operator import metrics
+from algo_operator.context import Context, strategy_key
+from algo_operator.errors import RedisUnavailable
+from algo_operator.model import actions as act
+from algo_operator.model.naming import is_runner, runner_name
+from algo_operator.model.observed import ObservedStrategy
+from algo_operator.redis.clients import redis_errors
+from algo_operator.runtime.events import publish_events
+from algo_operator.specs.pod import runner_pod
+from algo_operator.specs.redis_rules import runner_rules
+from algo_operator.specs.secret import password_in, redis_file, runner_secret
+
+log = get_logger(__name__)
+
+COMMAND_LIFE_US = 5 * 60 * 1_000_000
+_COMMANDS_KEPT = 1000
+_COMMANDS_SEARCHED = 200
+
+
+@dataclass(slots=True)
+class Pass:
+    """One pass over one strategy, while it is carried out."""
+
+    context: Context
+    seen: ObservedStrategy
+    password: str
+
+    @property
+    def child(self) -> str:
+        """The name of the pod and the Secret."""
+        return runner_name(self.seen.wish.name.name, self.seen.wish.uid)
+
+    @property
+    def namespace(self) -> str:
+        """Where everything of the strategy is."""
+        return self.seen.wish.name.namespace
+
+
+async def apply(context: Context, seen: ObservedStrategy, actions: tuple[act.Action, ...]) -> None:
+    """Carry the actions out."""
+    known = password_in(seen.secret.redis) if seen.secret is not None else None
+    work = Pass(context, seen, known or secrets.token_urlsafe(32))
+    for action in actions:
+        context.leadership.check()
+        await _one(work, action)
+        kind = type(action).__name__
+        metrics.ACTIONS.labels(kind).inc()
+        if not isinstance(action, act.WriteStatus):
+            log.info("action_done", action=kind, strategy=seen.wish.id, name=seen.wish.name.name)
+
+
+async def _one(work: Pass, action: act.Action) -> None:  # noqa: C901, PLR0912 - one case per action
+    match action:
+        case act.AddFinalizer():
+            await _set_finalizer(work, present=True)
+        case act.RemoveFinalizer():
+            await _set_finalizer(work, present=False)
+        case act.WriteStatus(fields, guarded):
+            await _write_status(work, fields, guarded=guarded)
+        case act.GrantRedis():
+            await _grant(work, action)
+        case act.WriteSecret():
+            await _write_secret(work, action)
+        case act.CreatePod(assignment, owned, session):
+            pod = runner_pod(assignment, work.context.settings, owned=owned, session=session)
+            work.context.pods.put(await work.context.kube.create(PODS, work.namespace, pod))
+        case act.DeletePod():
+            await _delete_pod(work, action)
+        case act.AnnotatePod(mark):
+            patch = {"metadata": {"annotations": {names.ASSIGNMENT_ANNOTATION: mark}}}
+            work.context.pods.put(
+                await work.context.kube.patch(PODS, work.namespace, work.child, patch)
+            )
+        case act.SendCommand():
+            await _send(work, action)
+        case act.DeleteSecret():
+            await _delete_secret(work)
+        case act.RevokeRedis():
+            await _unless_abandoned(work, _revoke(work))
+        case act.DeleteState():
+            await _unless_abandoned(work, _forget(work))
+        case act.EmitEvent(kind, reason, message):
+            await _tell(work, kind, reason, message)
+
+
+def subject_of(seen: ObservedStrategy) -> Subject:
+    """The strategy, as the object of Events."""
+    name = seen.wish.name
+    return Subject(resource=STRATEGIES, namespace=name.namespace, name=name.name, uid=seen.wish.uid)
+
+
+async def _tell(work: Pass, kind: str, reason: str, message: str) -> None:
+    await emit_event(
+        work.context.kube,
+        subject_of(work.seen),
+        kind=kind,
+        reason=reason,
+        message=message,
+        time_us=work.context.clock.now_us(),
+    )
+
+
+async def _refresh(work: Pass) -> Json:
+    """Read the strategy anew after a conflict; the next pass sees it."""
+    name = work.seen.wish.name
+    body = await work.context.kube.get(STRATEGIES, name.namespace, name.name)
+    work.context.strategies.put(body)
+    return body
+
+
+def _current(work: Pass) -> Json:
+    body = work.context.strategies.get(work.seen.wish.name)
+    if body is None or body["metadata"]["uid"] != work.seen.wish.uid:
+        raise NotFound("the strategy is gone")
+    return body
+
+
+async def _set_finalizer(work: Pass, *, present: bool) -> None:
+    body = _current(work)
+    others = [name for name in finalizers(body) if name != names.FINALIZER]
+    wanted = [*others, names.FINALIZER] if present else others
+    meta = {"finalizers": wanted, "resourceVersion": body["metadata"]["resourceVersion"]}
+    name = work.seen.wish.name
+    try:
+        answer = await work.context.kube.patch(
+            STRATEGIES, name.namespace, name.name, {"metadata": meta}
+        )
+    except Conflict:
+        await _refresh(work)
+        raise
+    work.context.strategies.put(answer)
+
+
+async def _write_status(work: Pass, fields: dict[str, Any], *, guarded: bool) -> None:
+    """Write the status; before a new epoch only if nothing changed and no pod is there."""
+    name, patch = work.seen.wish.name, {"status": fields}
+    if guarded:
+        body = _current(work)
+        if body["metadata"].get("generation") != work.seen.wish.generation:
+            raise Conflict("the spec changed meanwhile")
+        pod = await work.context.kube.find(PODS, work.namespace, work.child)
+        if pod is not None:
+            _note_pod(work, pod)
+            raise Conflict("the pod exists already")
+        patch["metadata"] = {"resourceVersion": body["metadata"]["resourceVersion"]}
+    try:
+        answer = await work.context.kube.patch(
+            STRATEGIES, name.namespace, name.name, patch, sub="status"
+        )
+    except Conflict:
+        await _refresh(work)
+        raise
+    work.context.strategies.put(answer)
+
+
+def _note_pod(work: Pass, pod: Json) -> None:
+    """Only what our watch follows may be kept: of anything else the end would never be told."""
+    if is_runner(pod):
+        work.context.pods.put(pod)
+    else:
+        work.context.live.taken.add(strategy_key(work.seen.wish.name))
+
+
+async def _grant(work: Pass, action: act.GrantRedis) -> None:
+    user = work.seen.wish.id
+    rules = runner_rules(
+        strategy=user,
+        instrument=action.symbol,
+        feed=action.feed,
+        account=action.account,
+        tenant=action.tenant,
+        password=work.password,
+    )
+    await work.context.users.grant(user, rules)
+
+
+async def _write_secret(work: Pass, action: act.WriteSecret) -> None:
+    """Make the Secret or change the one that was seen; no other owner is left on it."""
+    kube, namespace = work.context.kube, work.namespace
+    redis = redis_file(work.context.settings, work.seen.wish.id, work.password)
+    body = runner_secret(
+        action.assignment, redis, owned=action.owned, session=_session(work, action.session)
+    )
+    if work.seen.secret is None:
+        await kube.create(SECRETS, namespace, body)
+        return
+    meta = {
+        "ownerReferences": body["metadata"].get("ownerReferences"),
+        "labels": body["metadata"]["labels"],
+        "resourceVersion": work.seen.secret.version,
+    }
+    await kube.patch(SECRETS, namespace, work.child, {"metadata": meta, "data": body["data"]})
+
+
+def _session(work: Pass, mark: str) -> str:
+    """The session's JSON; nothing where the Secret keeps the one it has."""
+    account, known = work.seen.account, work.seen.secret
+    kept = known is not None and known.session == mark and work.seen.session.mark != mark
+    if not mark or account is None or kept:
+        return ""
+    return work.context.sessions.text(account.uid, mark)
+
+
+async def _delete_secret(work: Pass) -> None:
+    secret = work.seen.secret
+    if secret is not None and not secret.foreign:
+        await work.context.kube.delete(SECRETS, work.namespace, work.child, uid=secret.uid)
+
+
+async def _delete_pod(work: Pass, action: act.DeletePod) -> None:
+    pod = work.seen.pod
+    await work.context.kube.delete(
+        PODS, work.namespace, work.child, uid=action.uid, grace_seconds=action.grace_seconds
+    )
+    if pod is not None and not pod.leaving:
+        await _tell(work, "Normal", "RunnerRemoved", f"Removed the runner pod: {action.why}.")
+
+
+async def _send(work: Pass, command: act.SendCommand) -> None:
+    """Append a command unless the same id is there already."""
+    key, state = redis_keys.strategy(work.seen.wish.id, "commands"), work.context.links.state
+    with redis_errors("state"):
+        entries = await state.xrevrange(key, count=_COMMANDS_SEARCHED)
+        if any(fields.get(stream_fields.COMMAND_ID) == command.id for _, fields in entries):
+            return
+        fields = {
+            stream_fields.COMMAND_ID: command.id,
+            stream_fields.COMMAND_DAY: command.day,
+            stream_fields.COMMAND_EXPIRY: str(work.context.clock.now_us() + COMMAND_LIFE_US),
+            stream_fields.COMMAND_KIND: command.kind,
+        }
+        await state.xadd(key, fields, maxlen=_COMMANDS_KEPT, approximate=True)
+
+
+async def _unless_abandoned(work: Pass, step: Awaitable[None]) -> None:
+    """What a strategy leaves in Redis holds up its end, unless a person wants it gone."""
+    try:
+        await step
+    except RedisUnavailable as error:
+        if not work.seen.abandoned:
+            raise
+        log.warning("left_in_redis", strategy=work.seen.wish.id, error=str(error))
+
+
+async def _revoke(work: Pass) -> None:
+    await publish_events(work.context, work.seen.wish.id, subject_of(work.seen))
+    await work.context.users.revoke(work.seen.wish.id)
+
+
+async def _forget(work: Pass) -> None:
+    strategy = work.seen.wish.id
+    with redis_errors("state"):
+        parts = ("state", "commands", "fence", "paper", "events-seen")
+        await work.context.links.state.delete(
+            *(redis_keys.strategy(strategy, part) for part in parts)
+        )
+    with redis_errors("ticks"):
+        await work.context.links.ticks.delete(redis_keys.strategy(strategy, "live"))

@@ -1,1 +1,0 @@
-"""What the operator knows of the cluster: caches, filled by watches."""

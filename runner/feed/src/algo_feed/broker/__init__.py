@@ -1,0 +1,1 @@
+"""Calls to the account's broker: the session in force, retries, the instrument master."""

@@ -1,0 +1,1 @@
+"""The broker's order book and order updates, published for the account's runners."""

@@ -1,0 +1,1 @@
+"""`algo-feed publish`: a recorded day into Redis. A program of its own; `run` loads none of it."""

@@ -1,0 +1,1 @@
+"""Which instruments strategies ask for, and which socket carries each."""

@@ -1,0 +1,1 @@
+"""From decoded prices to Redis streams."""

@@ -1,0 +1,1 @@
+"""One idempotent pass over one account: observe, plan, apply. A second one writes nothing."""

@@ -1,0 +1,1 @@
+"""Dhan's REST routes."""

@@ -1,0 +1,1 @@
+"""The simulated exchange: instruments, orders, matching, positions. Pure."""

@@ -1,0 +1,1 @@
+"""Kite's REST routes."""

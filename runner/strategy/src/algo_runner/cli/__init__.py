@@ -1,0 +1,1 @@
+"""Commands for people: replay, broker-check. The pod loads none of them."""

@@ -1,0 +1,1 @@
+"""Trading at a real broker: what a paper runner does not load."""
