@@ -47,7 +47,7 @@ class BrokerSim:
         return f"{self.name}.{PLATFORM}.svc:{PORTS[self.broker]}"
 
     def start(self) -> None:
-        """Starts it anew; its exchange stands at 09:00 until `go`."""
+        """Starts it again; its exchange stands at 09:00 until `go`."""
         kubectl("delete", "deployment", self.name, "-n", PLATFORM, "--ignore-not-found")
         apply(*_objects(self, image_of("SIM")))
         kubectl("rollout", "status", f"deploy/{self.name}", "-n", PLATFORM, "--timeout=90s")

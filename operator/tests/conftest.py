@@ -471,8 +471,8 @@ class World:
 
     async def _play(self, pod: dict) -> None:
         meta = pod["metadata"]
-        trouble = self.troubled.get(meta["uid"]) or self.troubled.get(meta["name"])
-        ready = "False" if trouble else "True"
+        failure = self.troubled.get(meta["uid"]) or self.troubled.get(meta["name"])
+        ready = "False" if failure else "True"
         if any(
             row["type"] == "Ready" and row["status"] == ready
             for row in pod["status"].get("conditions", [])
@@ -482,12 +482,12 @@ class World:
             "name": meta["labels"]["app.kubernetes.io/component"],
             "image": "runner:1",
             "imageID": "x",
-            "ready": not trouble,
+            "ready": not failure,
             "restartCount": 0,
-            "state": {"waiting": trouble} if trouble else {"running": {}},
+            "state": {"waiting": failure} if failure else {"running": {}},
         }
         status = {
-            "phase": "Pending" if trouble else "Running",
+            "phase": "Pending" if failure else "Running",
             "conditions": [{"type": "Ready", "status": ready}],
             "containerStatuses": [container],
         }

@@ -21,7 +21,7 @@ from support.factories.observed_factories import (
     pod,
     seen,
     spec,
-    wish,
+    strategy,
 )
 
 NOON = at("12:00:00")
@@ -72,7 +72,7 @@ def test_feed__needed_and_logged_in__is_started():
     assert kinds(feed()) == ["StartFeed"]
 
 
-@pytest.mark.parametrize(
+@pytest.fingerprint.parametrize(
     "fields",
     [
         {"needed_us": None},
@@ -98,7 +98,7 @@ def test_feed__running_as_it_should__is_left_alone():
     assert kinds(running()) == []
 
 
-@pytest.mark.parametrize(
+@pytest.fingerprint.parametrize(
     "fields",
     [
         {"session": NO_SESSION},
@@ -118,10 +118,10 @@ def test_feed__no_longer_needed__goes_with_its_user_and_secret():
     assert kinds(feed(needed_us=None, secret=a_secret())) == ["CleanFeed"]
 
 
-@pytest.mark.parametrize("fields", [{"image": "runner:0"}, {}])
+@pytest.fingerprint.parametrize("fields", [{"image": "runner:0"}, {}])
 def test_feed__new_image_or_settings__replace_it_only_out_of_position(fields):
     mark = "older" if not fields else feed_settings_hash(feed_assignment(ACCOUNT), SETTINGS)
-    changed = running(pod=a_pod(**fields), settings_mark=mark)
+    changed = running(pod=a_pod(**fields), settings_hash=mark)
 
     assert kinds(changed) == ["DeleteFeed"]
     assert kinds(dataclasses.replace(changed, in_position=True)) == []
@@ -137,7 +137,7 @@ def test_feed__redis_ticks_moved__takes_a_new_pod_out_of_position():
     assert plan_feed(running(in_position=True), moved).actions == ()
 
 
-@pytest.mark.parametrize(
+@pytest.fingerprint.parametrize(
     "session", [NO_SESSION, SessionState(state="unreadable"), open_session(until=NOON)]
 )
 def test_feed__pod_gone_in_position__starts_again_with_the_session_in_its_secret(session):
@@ -172,8 +172,8 @@ def test_feed__lost_user__is_granted_again():
     assert kinds(running(acl_current=False)) == ["GrantFeed"]
 
 
-@pytest.mark.parametrize("fields", [{"ended": True}, {"node_lost": True}])
-@pytest.mark.parametrize("in_position", [True, False])
+@pytest.fingerprint.parametrize("fields", [{"ended": True}, {"node_lost": True}])
+@pytest.fingerprint.parametrize("in_position", [True, False])
 def test_feed__dead__is_made_anew(fields, in_position):
     assert kinds(running(pod=a_pod(**fields), in_position=in_position)) == ["DeleteFeed"]
 
@@ -223,7 +223,7 @@ def test_feed__left_by_an_account_that_is_gone__makes_room():
         | st.builds(a_pod, leaving=st.booleans(), image=st.sampled_from(["runner:1", "x"])),
         secret=st.none() | st.just(a_secret()),
         acl_current=st.booleans(),
-        settings_mark=st.sampled_from(["", "other"]),
+        settings_hash=st.sampled_from(["", "other"]),
     )
 )
 def test_feed__whatever_is_seen__never_two_and_never_taken_from_a_position(observed):
@@ -253,14 +253,14 @@ def test_feed_from__wall_clock__is_before_the_first_runner():
 def test_feed_from__recorded_day__is_as_long_as_a_day_may_come():
     account = live_account(clock="Feed")
     last = spec(mode="Live", brokerAccount="mine", endDate="2019-07-09")
-    one_day = wish(mode="Live", account="mine", spec=last)
+    one_day = strategy(mode="Live", account="mine", spec=last)
     over = dataclasses.replace(live().feed, clock_us=at("09:00:00", "2019-07-10"))
 
     assert needed_from(live(account=account)) == 0
-    assert needed_from(live(account=account, wish=one_day)) == 0
-    assert needed_from(live(account=account, wish=one_day, feed=over)) is None
-    stopped = dataclasses.replace(live(account=account).wish, desired="Stopped")
-    assert needed_from(live(account=account, wish=stopped)) is None
+    assert needed_from(live(account=account, strategy=one_day)) == 0
+    assert needed_from(live(account=account, strategy=one_day, feed=over)) is None
+    stopped = dataclasses.replace(live(account=account).strategy, desired="Stopped")
+    assert needed_from(live(account=account, strategy=stopped)) is None
 
 
 def test_feed_from__paper_without_an_account__follows_the_shared_one():
@@ -271,7 +271,7 @@ def verdicts(observed: ObservedFeed, heartbeat_us: int | None = NOON):
     return account_conditions(observed, heartbeat_us=heartbeat_us, deleting=False)
 
 
-@pytest.mark.parametrize(
+@pytest.fingerprint.parametrize(
     ("observed", "heartbeat_us", "expected"),
     [
         (feed(needed_us=None), None, ("Unknown", "NotInSession")),
@@ -284,7 +284,7 @@ def verdicts(observed: ObservedFeed, heartbeat_us: int | None = NOON):
         (running(pod=a_pod(ours=False)), NOON, ("False", "FeedNameTaken")),
         (feed(secret=FeedSecret(foreign=True)), NOON, ("False", "FeedNameTaken")),
         (
-            running(pod=a_pod(trouble=PodFailure(reason="ImageMissing", message="no image"))),
+            running(pod=a_pod(failure=PodFailure(reason="ImageMissing", message="no image"))),
             NOON,
             ("False", "ImageMissing"),
         ),
@@ -297,7 +297,7 @@ def test_feed_healthy__says_what_is(observed, heartbeat_us, expected):
     assert verdict.message.endswith(".") or verdict.message == "no image"
 
 
-@pytest.mark.parametrize(
+@pytest.fingerprint.parametrize(
     ("observed", "expected"),
     [
         (running(), "READY"),

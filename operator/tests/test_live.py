@@ -32,7 +32,7 @@ from support.factories.strategy_days import DAY, condition, reason
 from redis.asyncio import Redis
 from redis.exceptions import AuthenticationError
 
-pytestmark = pytest.mark.api_server
+pytestmark = pytest.fingerprint.api_server
 
 LIVE = {"brokerAccount": "mine", "mode": "Live"}
 
@@ -204,7 +204,7 @@ async def test_live__address_differs__entries_are_refused(world, keys, live):
     assert "203.0.113.7" in condition(body, "EgressReady")["message"]
 
 
-@pytest.mark.parametrize("elsewhere", ["another account", "garbage"])
+@pytest.fingerprint.parametrize("elsewhere", ["another account", "garbage"])
 async def test_live__session_sealed_for_somebody_else__is_not_opened(world, keys, live, elsewhere):
     await world.strategy(live, "m1", **LIVE)
     if elsewhere == "garbage":
@@ -463,7 +463,7 @@ async def test_seal_key__overwritten__is_put_back_and_counted(world, keys, monke
     await world.kube.delete(CONFIG_MAPS, "algo-system", "algo-seal-keys")
 
 
-@pytest.mark.parametrize("broker", ["fyers", "angelone"])
+@pytest.fingerprint.parametrize("broker", ["fyers", "angelone"])
 async def test_account__broker_of_a_later_release__is_refused_in_words(world, live, broker):
     await world.account(live, "later", broker=broker)
     await world.strategy(live, "m1", brokerAccount="later", mode="Live")

@@ -21,7 +21,7 @@ from support.factories.observed_factories import (
     seen,
     settle,
     spec,
-    wish,
+    strategy,
 )
 
 
@@ -31,7 +31,7 @@ def ready(observed) -> tuple[str, str]:
 
 def condition(observed, kind: str) -> tuple[str, str]:
     settled = settle(observed)
-    row = next(r for r in settled.wish.status["conditions"] if r["type"] == kind)
+    row = next(r for r in settled.strategy.status["conditions"] if r["type"] == kind)
     return row["reason"], row["message"]
 
 
@@ -68,7 +68,9 @@ def test_live__its_pod_and_secret__carry_the_session():
 
 
 def test_paper_on_a_live_account__gets_the_brokers_steps_and_no_session():
-    observed = live(wish=wish(account="mine", spec=spec(brokerAccount="mine")), session=NO_SESSION)
+    observed = live(
+        strategy=strategy(account="mine", spec=spec(brokerAccount="mine")), session=NO_SESSION
+    )
 
     steps = plan(observed, SETTINGS).actions
     written = next(step for step in steps if isinstance(step, act.WriteSecret))
@@ -82,10 +84,10 @@ def test_paper_on_a_live_account__gets_the_brokers_steps_and_no_session():
 
 def test_live__sell_time__ends_by_the_brokers_own_square_off():
     late = spec(mode="Live", brokerAccount="mine", sellTime="15:05:00")
-    asked = wish(mode="Live", account="mine", spec=late)
+    asked = strategy(mode="Live", account="mine", spec=late)
     on_monday = live(
         wall_us=at("09:17:00", "2026-11-23"),
-        wish=asked,
+        strategy=asked,
         session=open_session(until=at("20:00:00", "2026-11-23")),
     )
 
@@ -107,7 +109,7 @@ def test_live__a_new_session__reaches_a_running_pod():
     assert not {"WriteSecret", "AnnotatePod"} & set(kinds(settle(renewed)))
 
 
-@pytest.mark.parametrize(
+@pytest.fingerprint.parametrize(
     ("session", "expected"),
     [
         (NO_SESSION, "SessionMissing"),
@@ -156,7 +158,7 @@ def test_live__another_address_than_registered__entry_is_refused():
     assert condition(live(account=account), "EgressReady")[0] == "AddressDiffers"
 
 
-@pytest.mark.parametrize(
+@pytest.fingerprint.parametrize(
     ("registered", "observed", "expected"),
     [
         ("", "", "AddressNotRegistered"),
@@ -230,7 +232,7 @@ def test_live__waiting_to_buy_and_the_feed_forgets__the_runner_stays():
     assert "DeletePod" not in kinds(forgotten)
 
 
-@pytest.mark.parametrize(
+@pytest.fingerprint.parametrize(
     ("feed", "expected"),
     [
         (FeedState(broker="zerodha"), "WaitingForFeed"),
@@ -241,10 +243,10 @@ def test_live__waiting_to_buy_and_the_feed_forgets__the_runner_stays():
         ),
     ],
 )
-@pytest.mark.parametrize("mode", ["Live", "Paper"])
+@pytest.fingerprint.parametrize("mode", ["Live", "Paper"])
 def test_brokers_feed__share_not_tradable__says_so_and_gets_no_pod(feed, expected, mode):
-    asked = wish(mode=mode, account="mine", spec=spec(mode=mode, brokerAccount="mine"))
-    observed = live(feed=feed, wish=asked)
+    asked = strategy(mode=mode, account="mine", spec=spec(mode=mode, brokerAccount="mine"))
+    observed = live(feed=feed, strategy=asked)
 
     assert "CreatePod" not in kinds(observed)
     assert ready(observed)[0] == expected
@@ -255,7 +257,7 @@ def test_recorded_prices__need_no_facts_of_a_broker():
     assert "CreatePod" in kinds(seen(wall_us=at("09:17:00")))
 
 
-@pytest.mark.parametrize(
+@pytest.fingerprint.parametrize(
     ("account", "expected"),
     [
         (live_account(broker="paper"), "LiveNeedsBroker"),
@@ -273,7 +275,7 @@ def test_live__account_that_cannot_trade__is_refused_in_words(account, expected)
         assert condition(observed, "EgressReady")[0] == "AccountNotReady"
 
 
-@pytest.mark.parametrize(
+@pytest.fingerprint.parametrize(
     ("protection", "expected"), [("resting", "RestingStop"), ("runner", "SessionEnded")]
 )
 def test_live__session_dead_in_position__says_what_still_guards(protection, expected):
@@ -318,7 +320,7 @@ def rival(**fields) -> ConflictingStrategy:
     return ConflictingStrategy(**values | fields)
 
 
-@pytest.mark.parametrize(
+@pytest.fingerprint.parametrize(
     "other",
     [
         rival(at_risk=True, created_us=5),
@@ -327,7 +329,7 @@ def rival(**fields) -> ConflictingStrategy:
     ],
 )
 def test_live__share_that_another_has__waits(other):
-    observed = live(rivals=(other,))
+    observed = live(conflicts=(other,))
 
     assert "CreatePod" not in kinds(observed)
     reason, sentence = ready(observed)
@@ -339,39 +341,39 @@ def test_live__day_begun_and_its_pod_gone__waits_for_the_rival_and_does_not_flap
     begun = dataclasses.replace(
         settle(live()), runner=runner(execution="WAITING", position=0), wall_us=at("08:00:00")
     )
-    waiting = settle(dataclasses.replace(begun, rivals=(rival(in_session=True, created_us=-1),)))
+    waiting = settle(dataclasses.replace(begun, conflicts=(rival(in_session=True, created_us=-1),)))
 
     assert waiting.pod is None
     assert "CreatePod" not in kinds(waiting)
 
 
-@pytest.mark.parametrize("other", [rival(), rival(due=True, created_us=5)])
+@pytest.fingerprint.parametrize("other", [rival(), rival(due=True, created_us=5)])
 def test_live__rival_that_is_not_first__is_no_hindrance(other):
-    assert "CreatePod" in kinds(live(rivals=(other,)))
+    assert "CreatePod" in kinds(live(conflicts=(other,)))
 
 
 def test_live__in_position__no_rival_ends_it():
     held = dataclasses.replace(settle(live()), runner=runner(), wall_us=at("11:00:00"))
 
     assert "DeletePod" not in kinds(
-        dataclasses.replace(held, rivals=(rival(at_risk=True, in_session=True),))
+        dataclasses.replace(held, conflicts=(rival(at_risk=True, in_session=True),))
     )
 
 
 def test_live__both_in_session_and_flat__the_newer_goes():
     begun = dataclasses.replace(settle(live()), pod=pod(mark=""))
 
-    assert "DeletePod" in kinds(dataclasses.replace(begun, rivals=(rival(in_session=True),)))
+    assert "DeletePod" in kinds(dataclasses.replace(begun, conflicts=(rival(in_session=True),)))
     older = rival(in_session=True, created_us=5)
-    assert "DeletePod" not in kinds(dataclasses.replace(begun, rivals=(older,)))
+    assert "DeletePod" not in kinds(dataclasses.replace(begun, conflicts=(older,)))
 
 
 def test_secret_of_the_other_mode__is_not_built_upon():
     paper = settle(seen(wall_us=at("09:17:00"))).secret
-    broken = wish(
+    broken = strategy(
         mode="Live", account="mine", spec=None, spec_problem="x", status={"runnerEpoch": 1}
     )
 
-    observed = live(wish=broken, secret=paper, runner=runner(), wall_us=at("11:00:00"))
+    observed = live(strategy=broken, secret=paper, runner=runner(), wall_us=at("11:00:00"))
 
     assert "CreatePod" not in kinds(observed), "nobody may turn a live position into a paper one"

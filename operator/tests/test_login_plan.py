@@ -54,7 +54,7 @@ def test_request__session_ended_early__is_due_at_once():
     assert is_due(ended(login_asked_us=at("12:00:00", "2026-07-03")))
 
 
-@pytest.mark.parametrize(
+@pytest.fingerprint.parametrize(
     "fields",
     [
         {"session_ended": False},
@@ -114,7 +114,7 @@ def test_request__once_made__is_not_made_again_for_that_session(issued, asked, n
     assert next_us >= now + DISTANCE_US
 
 
-@pytest.mark.parametrize(
+@pytest.fingerprint.parametrize(
     ("text", "expected"),
     [
         ("", 0),
@@ -132,7 +132,7 @@ def test_asked__whatever_the_annotation_holds__a_time_or_none(text, expected):
     assert asked_us(text) == expected
 
 
-@pytest.mark.parametrize(
+@pytest.fingerprint.parametrize(
     ("seen", "reason"),
     [
         (ended(), "SessionEnded"),

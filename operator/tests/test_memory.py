@@ -112,25 +112,25 @@ async def test_names_are_written_when_an_account_changed(context):
     context.accounts.put(body)
     key = redis_keys.feed_name("tenant-a/mine")
     await sync_names(context)
-    assert await context.links.ticks.get(key) == account_id("tenant-a/mine")
+    assert await context.redis.ticks.get(key) == account_id("tenant-a/mine")
 
-    await context.links.ticks.set(key, "untouched")
+    await context.redis.ticks.set(key, "untouched")
     await sync_names(context)
-    assert await context.links.ticks.get(key) == "untouched"
+    assert await context.redis.ticks.get(key) == "untouched"
     context.accounts.remove(body)
     EventHandlers(context).account(body, True)
     await sync_names(context)
-    assert await context.links.ticks.get(key) is None
+    assert await context.redis.ticks.get(key) is None
 
 
 async def test_names_are_written_again_when_redis_came_back_empty(context):
     context.accounts.put(account("mine"))
     await sync_names(context)
-    await context.links.ticks.flushall()
+    await context.redis.ticks.flushall()
 
     await sync_names(context)
 
-    assert await context.links.ticks.get(redis_keys.feed_name("tenant-a/mine")) == "shared"
+    assert await context.redis.ticks.get(redis_keys.feed_name("tenant-a/mine")) == "shared"
 
 
 async def test_names_are_written_again_when_that_failed(context, redis_server):
@@ -142,21 +142,21 @@ async def test_names_are_written_again_when_that_failed(context, redis_server):
 
     await sync_names(context)
 
-    assert await context.links.ticks.get(redis_keys.feed_name("tenant-a/mine")) == "shared"
+    assert await context.redis.ticks.get(redis_keys.feed_name("tenant-a/mine")) == "shared"
 
 
 async def test_no_instrument_is_taken_out_before_all_wishes_are_known(context):
     context.strategies.put(strategy("m1"))
     key, wanted = strategy_key(ObjectName("tenant-a", "m1")), redis_keys.feed_instruments("shared")
     warm_up(context)
-    await context.links.ticks.sadd(wanted, "NSE:TCS")
+    await context.redis.ticks.sadd(wanted, "NSE:TCS")
     await sync_wants(context)
-    assert await context.links.ticks.smembers(wanted) == {"NSE:TCS"}
+    assert await context.redis.ticks.smembers(wanted) == {"NSE:TCS"}
 
     note_planned(context, key, sure=False)
     await sync_wants(context)
 
-    assert await context.links.ticks.smembers(wanted) == set()
+    assert await context.redis.ticks.smembers(wanted) == set()
 
 
 async def test_nothing_is_let_go_before_it_is_known_what_all_hold(context):
@@ -185,7 +185,7 @@ async def test_the_feeds_of_all_strategies_are_known_before_the_first_pass(conte
 
     warm_up(context)
 
-    assert context.live.follows_feed == {
+    assert context.runtime.follows_feed == {
         strategy_key(ObjectName("tenant-a", "m1")): account_id("tenant-a/mine"),
         strategy_key(ObjectName("tenant-a", "m2")): "shared",
     }
@@ -248,7 +248,7 @@ class Lease:
         return self.body
 
 
-@pytest.mark.parametrize(("holder", "goes_on"), [("me", True), ("another", False)])
+@pytest.fingerprint.parametrize(("holder", "goes_on"), [("me", True), ("another", False)])
 async def test_a_renewal_that_landed_unheard_loses_nothing(holder, goes_on):
     kube, leadership, lost = Lease(), Leadership(seconds=3), []
     keeper = LeaseKeeper(kube, leadership, SystemClock(), namespace="n", name="algo", holder="me")

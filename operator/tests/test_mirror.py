@@ -28,7 +28,7 @@ BAD, GOOD = "str_aaaaaaaaaaaaaaaa", "str_bbbbbbbbbbbbbbbb"
 def context(bare_context) -> Context:
     for strategy, name in ((BAD, "bad"), (GOOD, "good")):
         key = strategy_key(ObjectName("tenant-a", name))
-        bare_context.live.followed[strategy] = FollowedStrategy(key=key, uid=name)
+        bare_context.runtime.followed[strategy] = FollowedStrategy(key=key, uid=name)
     return bare_context
 
 
@@ -55,7 +55,7 @@ async def test_a_state_of_another_kind_spoils_nobody_elses_poll(context, admin):
 
     await poll_states(context)
 
-    assert context.live.followed[GOOD].version == "7"
+    assert context.runtime.followed[GOOD].version == "7"
     assert await taken(context) == {"bad", "good"}
     await poll_states(context)
     assert await taken(context) == set(), "nothing new"
@@ -69,14 +69,14 @@ async def test_events_of_another_kind_spoil_nobody_elses_story(context, admin):
     await poll_events(context)
 
     assert context.kube.told("good") == ["Bought"]
-    assert context.live.followed[BAD].unreadable == {"events"}
-    assert context.live.followed[GOOD].unreadable == set()
+    assert context.runtime.followed[BAD].unreadable == {"events"}
+    assert context.runtime.followed[GOOD].unreadable == set()
     await admin.delete(redis_keys.strategy(BAD, "events"))
     await poll_events(context)
-    assert context.live.followed[BAD].unreadable == set()
+    assert context.runtime.followed[BAD].unreadable == set()
 
 
-@pytest.mark.parametrize(
+@pytest.fingerprint.parametrize(
     ("entry_id", "fields"),
     [
         ("*", {"reason": "Bought", "message": b"\xff\xfe", b"\xff": b"\xff"}),
@@ -95,7 +95,7 @@ async def test_events_out_of_bounds_are_told_all_the_same(context, admin, entry_
     assert len(context.kube.bodies) == 2
 
 
-@pytest.mark.parametrize("seen", ["nonsense", "99999999999999999999-0", "-"])
+@pytest.fingerprint.parametrize("seen", ["nonsense", "99999999999999999999-0", "-"])
 async def test_a_last_event_that_is_no_id_begins_anew(context, admin, seen):
     await admin.set(redis_keys.strategy(BAD, "events-seen"), seen)
     await admin.xadd(redis_keys.strategy(BAD, "events"), {"reason": "Bought"})
@@ -106,18 +106,18 @@ async def test_a_last_event_that_is_no_id_begins_anew(context, admin, seen):
     assert (context.kube.told("bad"), context.kube.told("good")) == (["Bought"], ["Sold"])
 
 
-@pytest.mark.parametrize("heartbeat", ["²", "9" * 400, "9" * 5000, "-1", "1e9"])
+@pytest.fingerprint.parametrize("heartbeat", ["²", "9" * 400, "9" * 5000, "-1", "1e9"])
 async def test_a_heartbeat_that_is_no_number_is_none(context, admin, heartbeat):
-    context.live.followed[BAD].at_risk = context.live.followed[GOOD].at_risk = True
+    context.runtime.followed[BAD].at_risk = context.runtime.followed[GOOD].at_risk = True
     live = {"heartbeat": heartbeat, "last_price": heartbeat}
     await admin.hset(redis_keys.strategy(BAD, "live"), mapping=live)
     await admin.hset(redis_keys.strategy(GOOD, "live"), "heartbeat", 5)
 
     await poll_live(context)
 
-    assert context.live.followed[BAD].heartbeat_us is None
-    assert context.live.followed[BAD].last_price is None
-    assert context.live.followed[GOOD].heartbeat_us == 5
+    assert context.runtime.followed[BAD].heartbeat_us is None
+    assert context.runtime.followed[BAD].last_price is None
+    assert context.runtime.followed[GOOD].heartbeat_us == 5
 
 
 async def test_live_figures_of_another_kind_are_noted(context, admin):
@@ -126,8 +126,8 @@ async def test_live_figures_of_another_kind_are_noted(context, admin):
 
     await poll_live(context)
 
-    assert context.live.followed[BAD].unreadable == {"live"}
-    assert context.live.followed[GOOD].heartbeat_us == 5
+    assert context.runtime.followed[BAD].unreadable == {"live"}
+    assert context.runtime.followed[GOOD].heartbeat_us == 5
 
 
 async def test_a_story_that_cannot_be_read_holds_up_no_clean_up(context, admin):
@@ -136,7 +136,7 @@ async def test_a_story_that_cannot_be_read_holds_up_no_clean_up(context, admin):
     await publish_events(context, BAD, None)
 
 
-@pytest.mark.parametrize(
+@pytest.fingerprint.parametrize(
     ("kind", "value", "expected"),
     [
         ("SET", "1783327500000000", 1783327500000000),
@@ -150,14 +150,14 @@ async def test_a_story_that_cannot_be_read_holds_up_no_clean_up(context, admin):
 async def test_an_ended_session_is_heard_of_as_a_number_or_not_at_all(
     context, admin, kind, value, expected
 ):
-    context.live.follows_feed = {strategy_key(ObjectName("tenant-a", "bad")): "brk_x"}
+    context.runtime.follows_feed = {strategy_key(ObjectName("tenant-a", "bad")): "brk_x"}
     await admin.execute_command(kind, redis_keys.feed_ended("brk_x"), value)
     await admin.set(redis_keys.feed_clock("brk_x"), "5")
 
     await poll_feeds(context)
 
-    assert context.live.feeds["brk_x"].ended_us == expected
-    assert context.live.feeds["brk_x"].clock_us == 5
+    assert context.runtime.feeds["brk_x"].ended_us == expected
+    assert context.runtime.feeds["brk_x"].clock_us == 5
     await taken(context)
     await admin.delete(redis_keys.feed_ended("brk_x"))
     await poll_feeds(context)
@@ -165,11 +165,11 @@ async def test_an_ended_session_is_heard_of_as_a_number_or_not_at_all(
 
 
 async def test_feeds_nobody_follows_are_forgotten(context):
-    context.live.feeds["brk_gone"] = FollowedFeed()
+    context.runtime.feeds["brk_gone"] = FollowedFeed()
 
     await poll_feeds(context)
 
-    assert list(context.live.feeds) == ["shared"]
+    assert list(context.runtime.feeds) == ["shared"]
 
 
 async def test_a_fault_in_one_step_ends_no_loop(context):
@@ -201,12 +201,12 @@ async def test_a_fault_of_ours_is_not_redis_being_away(context, monkeypatch):
     await asyncio.sleep(0.3)
 
     assert not task.done()
-    assert not context.live.redis_down
+    assert not context.runtime.redis_down
     task.cancel()
 
 
 async def test_a_script_that_does_not_end_is_ended(context, admin):
-    """The runner holds the server for all; the operator's own connections must be made anew."""
+    """The runner holds the server for all; the operator's own connections must be made again."""
     await admin.config_set("busy-reply-threshold", 200)
     rules = runner_rules(
         strategy=BAD,
@@ -220,14 +220,14 @@ async def test_a_script_that_does_not_end_is_ended(context, admin):
     runner = Redis(port=admin.connection_pool.connection_kwargs["port"], username=BAD, password="p")
     held = asyncio.create_task(runner.eval("while true do end", 0))
     await asyncio.sleep(0.5)
-    await context.links.state.connection_pool.disconnect()
+    await context.redis.state.connection_pool.disconnect()
 
     mirror = asyncio.create_task(poller._states(context, 0.02))
     with pytest.raises(Exception, match="killed"):
         await asyncio.wait_for(held, 10)
 
     with redis_errors("state"):
-        assert await context.links.state.ping()
+        assert await context.redis.state.ping()
     mirror.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await mirror
@@ -238,7 +238,7 @@ async def test_another_kind_of_value_has_its_own_error(context, admin):
     await admin.set("a", "x")
 
     with pytest.raises(Unreadable), redis_errors("state"):
-        await context.links.state.hgetall("a")
+        await context.redis.state.hgetall("a")
 
 
 async def test_the_password_is_read_anew_for_each_connection(redis_server, admin, tmp_path):
@@ -288,7 +288,7 @@ STATE = RunnerState(
 )
 
 
-@pytest.mark.parametrize(
+@pytest.fingerprint.parametrize(
     "field",
     [
         {"epoch": 2**63},

@@ -32,7 +32,7 @@ from support.factories.observed_factories import (
     seen,
     settle,
     spec,
-    wish,
+    strategy,
 )
 
 
@@ -67,7 +67,9 @@ def test_after_the_grace_the_entry_is_missed():
 
 
 def test_a_position_brings_the_pod_back_after_the_grace():
-    observed = seen(wall_us=at("14:00:00"), wish=wish(status={"runnerEpoch": 3}), runner=runner())
+    observed = seen(
+        wall_us=at("14:00:00"), strategy=strategy(status={"runnerEpoch": 3}), runner=runner()
+    )
 
     decided = plan(observed, SETTINGS)
 
@@ -90,9 +92,11 @@ def test_a_bad_new_spec_keeps_the_last_good_one_guarding():
     held = dataclasses.replace(
         good, runner=runner(), wall_us=at("10:00:00"), pod=dataclasses.replace(good.pod, ready=True)
     )
-    broken = wish(spec=None, spec_problem="stopLoss: wrong", generation=2, status=held.wish.status)
+    broken = strategy(
+        spec=None, spec_problem="stopLoss: wrong", generation=2, status=held.strategy.status
+    )
 
-    decided = plan(dataclasses.replace(held, wish=broken), SETTINGS)
+    decided = plan(dataclasses.replace(held, strategy=broken), SETTINGS)
 
     assert not [
         a
@@ -107,7 +111,7 @@ def test_a_bad_new_spec_keeps_the_last_good_one_guarding():
 
 def test_a_new_image_waits_for_a_flat_moment():
     in_position = settle(
-        seen(wall_us=at("10:00:00"), runner=runner(), wish=wish(status={"runnerEpoch": 1}))
+        seen(wall_us=at("10:00:00"), runner=runner(), strategy=strategy(status={"runnerEpoch": 1}))
     )
     old = dataclasses.replace(
         in_position, pod=dataclasses.replace(in_position.pod, image="runner:0", ready=True)
@@ -137,12 +141,14 @@ def test_a_lost_node_loses_its_pod_at_once():
 def test_failed_stays_until_a_person_resolves_it():
     failed = runner(execution="FAILED", reason="unresolved", position=0, done=True)
     tuesday = seen(
-        wall_us=at("09:17:00", "2026-07-07"), runner=failed, wish=wish(status={"runnerEpoch": 1})
+        wall_us=at("09:17:00", "2026-07-07"),
+        runner=failed,
+        strategy=strategy(status={"runnerEpoch": 1}),
     )
     assert "CreatePod" not in kinds(tuesday)
 
-    resolved = wish(resolved_day=MONDAY, status={"runnerEpoch": 1})
-    assert "CreatePod" in kinds(dataclasses.replace(tuesday, wish=resolved))
+    resolved = strategy(resolved_day=MONDAY, status={"runnerEpoch": 1})
+    assert "CreatePod" in kinds(dataclasses.replace(tuesday, strategy=resolved))
 
 
 def test_a_new_day_begins_with_waiting():
@@ -183,7 +189,9 @@ def ready_reason(observed: ObservedStrategy) -> tuple[str, str]:
 
 
 def test_a_moment_without_redis_is_asked_again_before_the_entry_is_gone():
-    due = seen(wall_us=at("09:17:00"), wish=wish(status={"runnerEpoch": 1}), runner_known=False)
+    due = seen(
+        wall_us=at("09:17:00"), strategy=strategy(status={"runnerEpoch": 1}), runner_known=False
+    )
 
     assert "CreatePod" not in kinds(due)
     assert plan(due, SETTINGS).wake_us == at("09:17:01")
@@ -194,7 +202,7 @@ def test_a_moment_without_redis_is_asked_again_before_the_entry_is_gone():
 def test_a_deletion_goes_on_when_the_runner_had_its_time_to_wind_down():
     waiting = seen(
         wall_us=at("09:18:00"),
-        wish=wish(deleted_us=at("09:17:59"), status={"runnerEpoch": 1}),
+        strategy=strategy(deleted_us=at("09:17:59"), status={"runnerEpoch": 1}),
         runner=runner(execution="WAITING", position=0, protection="none"),
         pod=pod(),
     )
@@ -206,13 +214,13 @@ def test_a_deletion_goes_on_when_the_runner_had_its_time_to_wind_down():
     assert "DeletePod" in kinds(dataclasses.replace(waiting, wall_us=at("09:18:15")))
 
 
-@pytest.mark.parametrize(
+@pytest.fingerprint.parametrize(
     ("unreadable", "left"), [((), []), (("state",), ["RevokeRedis", "DeleteState"])]
 )
 def test_abandoning_needs_no_redis_and_no_readable_state(unreadable, left):
     stuck = seen(
         wall_us=at("11:00:00"),
-        wish=wish(
+        strategy=strategy(
             deleted_us=at("10:00:00"),
             abandon="ticket-7",
             status={"runnerEpoch": 1, "position": 10},
@@ -234,7 +242,7 @@ def test_abandoning_needs_no_redis_and_no_readable_state(unreadable, left):
 def test_a_state_that_cannot_be_read_has_its_own_reason_and_a_way_out():
     garbled = seen(
         wall_us=at("11:00:00"),
-        wish=wish(status={"runnerEpoch": 1}),
+        strategy=strategy(status={"runnerEpoch": 1}),
         runner_known=False,
         unreadable=("state",),
         pod=pod(),
@@ -245,7 +253,7 @@ def test_a_state_that_cannot_be_read_has_its_own_reason_and_a_way_out():
     assert reason == "StateUnreadable"
     assert f"strategy:{{{strategy_id(UID)}}}:state" in message
     assert "DeletePod" not in kinds(garbled)
-    deleted = dataclasses.replace(garbled, wish=wish(deleted_us=at("10:59:00")))
+    deleted = dataclasses.replace(garbled, strategy=strategy(deleted_us=at("10:59:00")))
     assert "abandon-position" in ready_reason(deleted)[1]
 
 
@@ -265,23 +273,23 @@ HELD = {"runnerEpoch": 1, "execution": "BOUGHT", "position": 10, "tradingDay": M
 
 
 def test_a_lost_state_keeps_the_position_and_the_pod_until_a_person_looked():
-    lost = seen(wall_us=at("11:00:00"), wish=wish(status=HELD), pod=pod(mark="x"))
+    lost = seen(wall_us=at("11:00:00"), strategy=strategy(status=HELD), pod=pod(mark="x"))
 
     for _ in range(3):
         assert "DeletePod" not in kinds(lost)
         lost = settle(lost)
-    assert lost.wish.status["position"] == 10
-    assert lost.wish.status["execution"] == "BOUGHT"
-    ready = lost.wish.status["conditions"][0]
+    assert lost.strategy.status["position"] == 10
+    assert lost.strategy.status["execution"] == "BOUGHT"
+    ready = lost.strategy.status["conditions"][0]
     assert ready["reason"] == "StateLost"
     assert f"algotrading.io/resolved to {MONDAY}" in ready["message"]
 
-    closed = wish(status=lost.wish.status, resolved_day=MONDAY)
-    assert "DeletePod" in kinds(dataclasses.replace(lost, wish=closed))
+    closed = strategy(status=lost.strategy.status, resolved_day=MONDAY)
+    assert "DeletePod" in kinds(dataclasses.replace(lost, strategy=closed))
 
 
 def test_a_strategy_made_in_the_evening_has_missed_nothing():
-    evening = seen(wall_us=at("18:00:00"), wish=wish(created_us=at("17:59:00")))
+    evening = seen(wall_us=at("18:00:00"), strategy=strategy(created_us=at("17:59:00")))
     decided = plan(evening, SETTINGS)
 
     fields = decided.actions[0].fields
@@ -289,14 +297,14 @@ def test_a_strategy_made_in_the_evening_has_missed_nothing():
     assert "reason" not in fields or fields["reason"] is None
     assert "EntryMissed" not in [a.reason for a in decided.actions if isinstance(a, act.EmitEvent)]
     assert decided.day.next_run_us == at("09:17:00", "2026-07-07")
-    in_time = dataclasses.replace(evening, wish=wish(created_us=at("09:21:00")))
+    in_time = dataclasses.replace(evening, strategy=strategy(created_us=at("09:21:00")))
     assert plan(in_time, SETTINGS).actions[0].fields["reason"] == "missed"
 
 
 def test_a_strategy_made_after_its_only_entry_is_over():
-    late = wish(created_us=at("17:59:00"), spec=spec(startDate=MONDAY, endDate=MONDAY))
+    late = strategy(created_us=at("17:59:00"), spec=spec(startDate=MONDAY, endDate=MONDAY))
 
-    fields = plan(seen(wall_us=at("18:00:00"), wish=late), SETTINGS).actions[0].fields
+    fields = plan(seen(wall_us=at("18:00:00"), strategy=late), SETTINGS).actions[0].fields
 
     assert fields["phase"] == "STOPPED"
 
@@ -308,20 +316,25 @@ def test_a_foreign_secret_of_our_name_is_left_alone():
     assert not {"WriteSecret", "CreatePod", "DeleteSecret"} & set(kinds(due))
     assert ready_reason(due)[0] == "SecretNameTaken"
     assert plan(due, SETTINGS).wake_us == at("09:17:05")
-    held = dataclasses.replace(due, runner=runner(), pod=pod(), wish=wish(status=HELD))
+    held = dataclasses.replace(due, runner=runner(), pod=pod(), strategy=strategy(status=HELD))
     assert not {"WriteSecret", "DeletePod"} & set(kinds(held))
     deleted = dataclasses.replace(
         due,
-        wish=wish(deleted_us=at("09:16:00"), status=HELD | {"position": 0, "execution": "SOLD"}),
+        strategy=strategy(
+            deleted_us=at("09:16:00"), status=HELD | {"position": 0, "execution": "SOLD"}
+        ),
     )
     assert kinds(deleted)[-3:] == ["RevokeRedis", "DeleteState", "RemoveFinalizer"]
 
 
-@pytest.mark.parametrize("state", [None, runner(execution="WAITING", position=0)])
+@pytest.fingerprint.parametrize("state", [None, runner(execution="WAITING", position=0)])
 def test_a_pod_outlives_a_feed_whose_clock_is_not_known(state):
     account = Account(name="demo", id="brk_x", broker="paper", clock="Feed", feed="brk_x")
     waiting = seen(
-        account=account, wish=wish(status={"runnerEpoch": 1}), runner=state, pod=pod(image="old")
+        account=account,
+        strategy=strategy(status={"runnerEpoch": 1}),
+        runner=state,
+        pod=pod(image="old"),
     )
 
     assert "DeletePod" not in kinds(waiting)
@@ -331,8 +344,8 @@ def test_a_pod_outlives_a_feed_whose_clock_is_not_known(state):
 
 def test_a_tampered_secret_changes_neither_account_nor_feed():
     account = Account(name="mine", id="brk_mine", broker="paper", clock="Wall", feed="shared")
-    asked = wish(account="mine", status={"runnerEpoch": 1})
-    good = settle(seen(wall_us=at("09:17:00"), account=account, wish=asked))
+    asked = strategy(account="mine", status={"runnerEpoch": 1})
+    good = settle(seen(wall_us=at("09:17:00"), account=account, strategy=asked))
     evil = dataclasses.replace(
         good.secret.assignment, account_id="*", feed="brk_stranger", clock="Feed"
     )
@@ -340,7 +353,7 @@ def test_a_tampered_secret_changes_neither_account_nor_feed():
         good,
         wall_us=at("10:00:00"),
         runner=runner(),
-        wish=dataclasses.replace(asked, spec=None, spec_problem="wrong"),
+        strategy=dataclasses.replace(asked, spec=None, spec_problem="wrong"),
         secret=dataclasses.replace(good.secret, assignment=evil),
         acl_current=False,
     )
@@ -379,7 +392,7 @@ def facts(draw):
     valid = draw(st.booleans())
     deleted = draw(st.sampled_from([None, at("07:59:00"), at("08:00:00")]))
     observed = seen(
-        wish=wish(
+        strategy=strategy(
             spec=spec(desiredState=desired) if valid else None,
             spec_problem="" if valid else "wrong",
             desired=desired,
@@ -407,7 +420,7 @@ def facts(draw):
                 leaving=draw(st.booleans()),
                 ended=draw(st.booleans()),
                 backing_off=draw(st.booleans()),
-                trouble=draw(
+                failure=draw(
                     st.sampled_from([None, PodFailure(reason="ImageMissing", message="no image")])
                 ),
                 image=draw(st.sampled_from(["runner:1", "runner:0"])),
@@ -424,8 +437,8 @@ def facts(draw):
 
 @st.composite
 def traded_for_real(draw, observed):
-    asked = observed.wish.spec
-    real = spec(mode="Live", brokerAccount="mine", desiredState=observed.wish.desired)
+    asked = observed.strategy.spec
+    real = spec(mode="Live", brokerAccount="mine", desiredState=observed.strategy.desired)
     rival = ConflictingStrategy(
         name="m0",
         uid="u0",
@@ -436,8 +449,8 @@ def traded_for_real(draw, observed):
     )
     return dataclasses.replace(
         observed,
-        wish=dataclasses.replace(
-            observed.wish, mode="Live", account="mine", spec=None if asked is None else real
+        strategy=dataclasses.replace(
+            observed.strategy, mode="Live", account="mine", spec=None if asked is None else real
         ),
         account=live_account(
             observed_ip=draw(st.sampled_from(["", "9.9.9.9"])), registered_ip="1.1.1.1"
@@ -451,7 +464,7 @@ def traded_for_real(draw, observed):
             instrument=draw(st.sampled_from([None, SHARE])),
             knows_symbol=draw(st.booleans()),
         ),
-        rivals=draw(st.sampled_from([(), (rival,)])),
+        conflicts=draw(st.sampled_from([(), (rival,)])),
     )
 
 
@@ -486,7 +499,7 @@ def test_a_pod_that_guards_a_position_is_never_taken_away(observed):
 def test_a_position_without_a_pod_gets_one(observed):
     usable = observed.secret is not None or (
         observed.runner_known
-        and observed.wish.spec is not None
+        and observed.strategy.spec is not None
         and observed.runner is not None
         and (observed.feed.instrument is not None or not observed.live)
     )
@@ -505,7 +518,7 @@ def test_the_finalizer_stays_while_anything_is_held_or_unknown(observed):
     assert observed.deleting
     assert not observed.at_risk
     assert observed.pod is None or not observed.pod.ours
-    assert observed.runner_known or observed.abandoned or not observed.wish.epoch
+    assert observed.runner_known or observed.abandoned or not observed.strategy.epoch
 
 
 @settings(max_examples=600, deadline=None)
@@ -513,7 +526,7 @@ def test_the_finalizer_stays_while_anything_is_held_or_unknown(observed):
 def test_repeated_passes_come_to_rest(observed):
     for _ in range(6):
         following = settle(observed)
-        if following.deleting and not following.wish.has_finalizer:
+        if following.deleting and not following.strategy.has_finalizer:
             return
         observed = following
 
@@ -526,12 +539,14 @@ def test_repeated_passes_come_to_rest(observed):
     assert not left or stuck_pod, left
 
 
-@pytest.mark.parametrize("desired", ["Active", "Paused", "Stopped"])
+@pytest.fingerprint.parametrize("desired", ["Active", "Paused", "Stopped"])
 def test_wishes_reach_the_assignment(desired):
     held = seen(
         wall_us=at("11:00:00"),
         runner=runner(),
-        wish=wish(desired=desired, spec=spec(desiredState=desired), status={"runnerEpoch": 1}),
+        strategy=strategy(
+            desired=desired, spec=spec(desiredState=desired), status={"runnerEpoch": 1}
+        ),
     )
 
     made = [action for action in plan(held, SETTINGS).actions if isinstance(action, act.CreatePod)]

@@ -66,7 +66,7 @@ async def test_rivals__same_share_and_due__is_one(found):
     assert (rival.name, rival.due, rival.in_session, rival.at_risk) == ("m2", True, False, False)
 
 
-@pytest.mark.parametrize(
+@pytest.fingerprint.parametrize(
     "spec",
     [
         {"symbol": "TCS"},
@@ -88,7 +88,7 @@ def failed(reason: str) -> dict:
     return {"conditions": [{"type": "Ready", "status": "False", "reason": reason}]}
 
 
-@pytest.mark.parametrize(
+@pytest.fingerprint.parametrize(
     "other",
     [
         strategy("m2", buyTime="09:30:00"),
@@ -108,8 +108,8 @@ async def test_rivals__not_to_trade_now__are_not_due(found, other):
 
 async def test_rivals__claims_and_positions__are_seen(found, bare_context):
     key = strategy_key(ObjectName(NAMESPACE, "m2"))
-    bare_context.live.claims.add(key)
-    bare_context.live.holding[key] = None
+    bare_context.runtime.claims.add(key)
+    bare_context.runtime.holding[key] = None
 
     (rival,) = found(strategy("m2", desiredState="Paused"))
 
@@ -118,7 +118,7 @@ async def test_rivals__claims_and_positions__are_seen(found, bare_context):
 
 async def test_rivals__before_their_first_pass__are_judged_by_their_status(found, bare_context):
     held = strategy("m2", {"position": 10})
-    bare_context.live.unplanned.add(strategy_key(ObjectName(NAMESPACE, "m2")))
+    bare_context.runtime.unplanned.add(strategy_key(ObjectName(NAMESPACE, "m2")))
 
     (rival,) = found(held)
 

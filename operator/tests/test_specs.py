@@ -110,7 +110,7 @@ def test_a_secret_reads_back_and_another_ones_does_not(assignment):
     assert read_secret(body, UID, SETTINGS).foreign
 
 
-@pytest.mark.parametrize(
+@pytest.fingerprint.parametrize(
     "change",
     [
         {"strategy": {"symbol": "*"}},
@@ -135,7 +135,7 @@ def test_an_assignment_that_was_tampered_with_is_as_good_as_none(assignment, cha
     assert read_secret(body, UID, SETTINGS).assignment is None
 
 
-@pytest.mark.parametrize(
+@pytest.fingerprint.parametrize(
     "part",
     [{"account": "*"}, {"feed": "brk_?"}, {"tenant": "[a]"}, {"instrument": ("NSE", "^\\*")}],
 )
@@ -153,7 +153,7 @@ def test_no_pattern_gets_into_a_users_rights(part):
         runner_rules(**good | part)
 
 
-@pytest.mark.parametrize(
+@pytest.fingerprint.parametrize(
     ("waiting", "expected"),
     [
         ("ErrImagePull", "ImageMissing"),
@@ -170,9 +170,9 @@ def test_why_a_pod_does_not_come_up(assignment, waiting, expected):
     status = {"name": "runner", "state": {"waiting": {"reason": waiting, "message": "why"}}}
     body["status"] = {"containerStatuses": [status]}
 
-    trouble = read_pod(body, UID, node_lost=False).trouble
+    failure = read_pod(body, UID, node_lost=False).failure
 
-    assert (trouble.reason if trouble else None) == expected
+    assert (failure.reason if failure else None) == expected
 
 
 def test_an_image_that_a_webhook_rewrote_is_the_one_asked_for(assignment):
@@ -204,10 +204,10 @@ def test_a_pod_without_room_says_so(assignment):
     }
     body["status"] = {"conditions": [placed]}
 
-    trouble = read_pod(body, UID, node_lost=False).trouble
+    failure = read_pod(body, UID, node_lost=False).failure
 
-    assert trouble.reason == "Unschedulable"
-    assert "Insufficient memory" in trouble.message
+    assert failure.reason == "Unschedulable"
+    assert "Insufficient memory" in failure.message
 
 
 def test_a_tenants_limit():
@@ -229,7 +229,7 @@ def test_a_runner_reaches_dns_and_redis_only():
     assert ports == [53, 53, 6379, 6380]
 
 
-@pytest.mark.parametrize(
+@pytest.fingerprint.parametrize(
     ("host", "anywhere"),
     [
         ("redis-state", False),
@@ -275,7 +275,7 @@ def test_an_account_without_more__reaches_the_https_of_the_world_outside():
     )
 
 
-@pytest.mark.parametrize(
+@pytest.fingerprint.parametrize(
     ("url", "port", "block"),
     [
         ("http://10.1.2.3:3128", 3128, "10.1.2.3/32"),
@@ -345,7 +345,9 @@ def test_a_feeds_secret_reads_back_and_another_ones_does_not():
     assert read_feed_secret(body, account, SETTINGS).foreign
 
 
-@pytest.mark.parametrize("change", [{"tick_size": 0}, {"token": True}, {"freeze_quantity": -1}])
+@pytest.fingerprint.parametrize(
+    "change", [{"tick_size": 0}, {"token": True}, {"freeze_quantity": -1}]
+)
 def test_facts_of_a_share_that_make_no_sense_are_as_good_as_none(change):
     good = {"token": 1, "tick_size": 5, "lot_size": 1, "freeze_quantity": None}
 
@@ -391,7 +393,7 @@ def test_a_port_may_be_listed_with_its_host():
     assert problem("http://sim.example:99999") != ""
 
 
-@pytest.mark.parametrize(
+@pytest.fingerprint.parametrize(
     ("proxy", "fits"),
     [
         ("http://user:w0rd@proxy.example.com:3128", False),
@@ -431,11 +433,13 @@ def test_only_listed_hosts_may_be_named():
 
 def test_a_spec_that_cannot_be_read_is_a_sentence():
     meta = {"name": "m1", "namespace": "a", "uid": "u1", "resourceVersion": "1"}
-    wish = parse_strategy({"metadata": meta, "spec": {"symbol": "TCS", "desiredState": "Stopped"}})
+    strategy = parse_strategy(
+        {"metadata": meta, "spec": {"symbol": "TCS", "desiredState": "Stopped"}}
+    )
 
-    assert wish.spec is None
-    assert "buyTime" in wish.spec_problem
-    assert wish.desired == "Stopped"
+    assert strategy.spec is None
+    assert "buyTime" in strategy.spec_problem
+    assert strategy.desired == "Stopped"
 
 
 def test_settings_name_what_is_wrong():

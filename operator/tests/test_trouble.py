@@ -10,7 +10,7 @@ from algo_kube.resources import ACCOUNTS, NAMESPACES, PODS, SECRETS, STRATEGIES
 from algo_kube.cache import name_of
 from support.factories.strategy_days import DAY, condition, holding, reason, running
 
-pytestmark = pytest.mark.api_server
+pytestmark = pytest.fingerprint.api_server
 
 
 async def test_a_hostile_runner_stops_nobody_elses_mirror(world, shared):
@@ -23,7 +23,7 @@ async def test_a_hostile_runner_stops_nobody_elses_mirror(world, shared):
     body = await world.until(STRATEGIES, shared, "bad", lambda b: reason(b) == "StateUnreadable")
     assert redis_keys.strategy(bad, "state") in condition(body)["message"]
     await asyncio.sleep(3.5)
-    assert not world.operator.context.live.redis_down
+    assert not world.operator.context.runtime.redis_down
     await world.says(good["metadata"]["uid"], execution="BUYING")
     body = await world.until(
         STRATEGIES, shared, "good", lambda b: b["status"]["execution"] == "BUYING"

@@ -195,7 +195,7 @@ def frames(tokens: list[int]) -> list[bytes]:
 def decode_ns(bodies: list[bytes]) -> float:
     """Nanoseconds a tick to decode; the best of some rounds."""
     broker = adapter("zerodha")
-    (wire, *_) = broker.wires(broker.endpoints(None, None), _session("none"))
+    (wire, *_) = broker.streams(broker.endpoints(None, None), _session("none"))
     best = float("inf")
     for _ in range(20):
         began = time.perf_counter_ns()
@@ -213,7 +213,7 @@ def published(redis: RedisProcess) -> int:
 async def _shares(sim: Simulator) -> list[Any]:
     async with sim.http.get(sim.base_url("zerodha") + "/instruments") as response:
         text = await response.text()
-    return list(adapter("zerodha").parse_master(iter(text.splitlines())))[:SHARES]
+    return list(adapter("zerodha").parse_instruments(iter(text.splitlines())))[:SHARES]
 
 
 async def _write_secret(folder: Path, redis: RedisProcess, sim: Simulator, port: int) -> None:

@@ -107,8 +107,8 @@ class Bench:
 
     def trader(self, share: Instrument, *, product: str = "Intraday") -> Broker:
         """Our adapter for another share or product."""
-        desk = TradingContext(instrument=share, product=product, trading_day=DAY)
-        return self.adapter.broker(self.http, self.endpoints, self.session, desk)
+        broker = TradingContext(instrument=share, product=product, trading_day=DAY)
+        return self.adapter.broker(self.http, self.endpoints, self.session, broker)
 
 
 async def log_in(sim: Simulator, column: Column, http: HttpClient, login: Login) -> BrokerSession:
@@ -121,7 +121,7 @@ async def download(
     made: BrokerAdapter, http: HttpClient, endpoints: Endpoints, session: BrokerSession
 ) -> str:
     """The instrument master as text."""
-    pieces = [piece async for piece in made.download_master(http, endpoints, session)]
+    pieces = [piece async for piece in made.download_instruments(http, endpoints, session)]
     return b"".join(pieces).decode()
 
 
@@ -132,13 +132,13 @@ async def simulating(
     """A simulator in this process; else as `sim_server.simulator`."""
     words = [word for broker in brokers for word in ("--broker", broker)]
     settings = read_settings(["--ticks", str(ticks), *words, *options])
-    world, admin = build(settings)
-    runners = await serve(settings, world=world, admin=admin)
+    simulation, admin = build(settings)
+    runners = await serve(settings, simulation=simulation, admin=admin)
     try:
         async with aiohttp.ClientSession() as http:
             yield Simulator(addresses(runners, tls=False), http, process=None)
     finally:
-        await close(world, runners)
+        await close(simulation, runners)
 
 
 @contextlib.asynccontextmanager
@@ -159,10 +159,10 @@ async def bench(
             login = made.login(endpoints)
             session = await log_in(sim, column, http, login)
             text = await download(made, http, endpoints, session)
-            master = InstrumentMaster(made.parse_master(iter(text.splitlines(keepends=True))))
+            master = InstrumentMaster(made.parse_instruments(iter(text.splitlines(keepends=True))))
             share = master.by_symbol("NSE", SYMBOL)
             assert share is not None
-            desk = TradingContext(instrument=share, product="Intraday", trading_day=DAY)
+            broker = TradingContext(instrument=share, product="Intraday", trading_day=DAY)
             yield Bench(
                 sim=sim,
                 column=column,
@@ -173,7 +173,7 @@ async def bench(
                 session=session,
                 master=master,
                 share=share,
-                broker=made.broker(http, endpoints, session, desk),
+                broker=made.broker(http, endpoints, session, broker),
                 ticks=ticks,
             )
     finally:

@@ -80,7 +80,7 @@ async def feed(bench: Bench, instruments: Sequence[Instrument] = ()) -> AsyncGen
     found = Feed()
     readers: list[asyncio.Task[None]] = []
     async with contextlib.AsyncExitStack() as stack:
-        for wire in bench.adapter.wires(bench.endpoints, bench.session):
+        for wire in bench.adapter.streams(bench.endpoints, bench.session):
             connection = await stack.enter_async_context(
                 connect(wire.url(), additional_headers=dict(wire.headers()), compression=None)
             )

@@ -173,7 +173,7 @@ async def test_feed__subscribed__tells_the_price_at_once(b):
         await line.until(lambda f: f.ticks)
         tick = line.ticks[-1]
     assert (tick.price, tick.time_us // 1_000_000) == (9460, 1_795_146_600)
-    assert tick.key == b.adapter.wires(b.endpoints, b.session)[0].key(b.share)
+    assert tick.key == b.adapter.streams(b.endpoints, b.session)[0].key(b.share)
 
 
 async def test_feed__a_morning__is_the_tick_file(column, ticks):
@@ -234,7 +234,7 @@ async def test_feed__frozen__is_silent_on_a_socket_that_lives(b):
 
 @pytest.mark.parametrize(("fault", "wire"), [("drop_feed", 0), ("close_order_socket", -1)])
 async def test_feed__socket_closed_by_the_broker__can_be_opened_again(b, fault, wire):
-    name = b.adapter.wires(b.endpoints, b.session)[wire].name
+    name = b.adapter.streams(b.endpoints, b.session)[wire].name
     async with feed(b, [b.share]) as line:
         await b.sim.fault(b.column.broker, fault)
         await line.until(lambda f: name in f.closed)
@@ -245,7 +245,7 @@ async def test_feed__socket_closed_by_the_broker__can_be_opened_again(b, fault, 
 
 async def test_feed__dead_token__is_told_in_the_handshake_or_in_words(b):
     await b.sim.admin("POST", "/admin/token/expire", {"broker": b.column.broker})
-    wire = b.adapter.wires(b.endpoints, b.session)[0]
+    wire = b.adapter.streams(b.endpoints, b.session)[0]
     told, needs_login = "packet", True
     try:
         async with connect(wire.url(), additional_headers=dict(wire.headers())) as connection:

@@ -45,7 +45,7 @@ class Audit:
         return self.objects.delivered(uid) < version
 
     async def run(self, interval: float) -> Never:
-        """Audit for ever."""
+        """Audit forever."""
         while True:
             await asyncio.sleep(interval)
             try:

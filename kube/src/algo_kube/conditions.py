@@ -15,26 +15,26 @@ class Condition(NamedTuple):
 
 def merge_conditions(
     current: list[dict[str, Any]] | None,
-    verdicts: dict[str, Condition],
+    conditions: dict[str, Condition],
     generation: int,
     now_us: int,
 ) -> list[dict[str, Any]]:
     """The conditions with their transition times, and those of other writers as they are."""
     known = {condition["type"]: condition for condition in current or []}
     rows: list[dict[str, Any]] = []
-    for kind, verdict in verdicts.items():
+    for kind, condition in conditions.items():
         old = known.get(kind)
-        flipped = old is None or old["status"] != verdict.status
+        flipped = old is None or old["status"] != condition.status
         rows.append(
             {
                 "type": kind,
-                "status": verdict.status,
-                "reason": verdict.reason,
-                "message": verdict.message[:1024],
+                "status": condition.status,
+                "reason": condition.reason,
+                "message": condition.message[:1024],
                 "lastTransitionTime": timestamp(now_us)
                 if flipped or old is None
                 else old["lastTransitionTime"],
                 "observedGeneration": generation,
             }
         )
-    return rows + [row for kind, row in known.items() if kind not in verdicts]
+    return rows + [row for kind, row in known.items() if kind not in conditions]

@@ -16,7 +16,7 @@ SERVICE_ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """An API server. The token is read anew for every request: the kubelet rotates it."""
+    """An API server. The token is read again for every request: the kubelet rotates it."""
 
     server: str
     tls: ssl.SSLContext | None = field(repr=False)

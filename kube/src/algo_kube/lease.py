@@ -91,7 +91,7 @@ class LeaseKeeper:
             await asyncio.sleep(retry_seconds)
 
     async def keep(self, *, seconds: int, every: float, lost: Callable[[], None]) -> Never:
-        """Renew for ever; `lost` is called once when it is too late."""
+        """Renew forever; `lost` is called once when it is too late."""
         while True:
             await asyncio.sleep(every)
             try:

@@ -26,7 +26,7 @@ QUEUE_RETRIES = Counter("algo_kube_queue_retries_total", "Passes put off after a
 WATCH_AGE = Gauge(
     "algo_kube_watch_age_seconds", "How far a watch may be behind the API server.", ["watch"]
 )
-WATCH_RESTARTS = Counter("algo_kube_watch_restarts_total", "Watches begun anew.", ["watch"])
+WATCH_RESTARTS = Counter("algo_kube_watch_restarts_total", "Watches begun again.", ["watch"])
 LOOP_LAG = Gauge("algo_kube_loop_lag_seconds", "How late the event loop runs its timers.")
 LEASE_HELD = Gauge("algo_kube_lease_held", "1 while this process may act.")
 EVENTS_POSTED = Counter(

@@ -2,7 +2,7 @@
 
 Kopf lists without a selector would bring every pod of the cluster, so runner pods, tenant
 namespaces and nodes are watched here: pages of 500, bookmarks, a new list after 410, and any
-error tried again for ever with jitter.
+error tried again forever with jitter.
 """
 
 import asyncio
@@ -53,7 +53,7 @@ class Watch:
 
 
 async def run_watch(watch: Watch) -> Never:
-    """Keep the objects in step with the API server, for ever."""
+    """Keep the objects in step with the API server, forever."""
     since, delay = "", _FIRST_DELAY
     while True:
         try:

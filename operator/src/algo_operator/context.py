@@ -29,12 +29,12 @@ class Context:
     settings: Settings
     clock: Clock
     kube: Kube
-    links: RedisClients
+    redis: RedisClients
     users: RedisUsers
     leadership: Leadership
     sessions: BrokerSessions = field(default_factory=lambda: BrokerSessions(None))
     queue: WorkQueue = field(default_factory=WorkQueue)
-    live: RuntimeState = field(default_factory=RuntimeState)
+    runtime: RuntimeState = field(default_factory=RuntimeState)
     strategies: ObjectCache = field(default_factory=ObjectCache)
     accounts: ObjectCache = field(default_factory=ObjectCache)
     pods: ObjectCache = field(default_factory=ObjectCache)

@@ -70,13 +70,13 @@ class Operator:
     def __post_init__(self) -> None:
         """Construct the adapters; nothing is opened yet."""
         leadership = Leadership(seconds=self.settings.lease_seconds)
-        links = connect(self.settings)
+        redis = connect(self.settings)
         self.context = Context(
             settings=self.settings,
             clock=self.clock,
             kube=Kube(self.access, manager=MANAGER, may_write=leadership.check),
-            links=links,
-            users=RedisUsers(links),
+            redis=redis,
+            users=RedisUsers(redis),
             leadership=leadership,
             sessions=BrokerSessions(self.settings.session_keys),
         )
@@ -105,7 +105,7 @@ class Operator:
             await server.cleanup()
             await context.kube.close()
             await lease_kube.close()
-            await context.links.close()
+            await context.redis.close()
         return self.exit_code
 
     async def _start(self, keeper: LeaseKeeper) -> None:
@@ -231,7 +231,7 @@ class Operator:
         )
         self.health.alive["kopf"] = WatcherCheck(_KOPF_WATCHES).problem
         self.health.ready["redis"] = lambda: (
-            "redis-state does not answer" if self.context.live.redis_down else ""
+            "redis-state does not answer" if self.context.runtime.redis_down else ""
         )
         self.health.ready["lease"] = self.health.alive["lease"]
         self._spawn(

@@ -1,6 +1,6 @@
 import pytest
 
-from algo_brokers.dhan.instruments import parse_master
+from algo_brokers.dhan.instruments import parse_instruments
 from algo_brokers.instruments import Instrument, InstrumentMaster
 
 HEADER = (
@@ -23,7 +23,7 @@ def line(exchange="NSE", segment="E", token="2885", kind="EQUITY", symbol="RELIA
 
 
 def parsed(*lines):
-    return list(parse_master(iter([HEADER, *lines])))
+    return list(parse_instruments(iter([HEADER, *lines])))
 
 
 def test_parse_master__share__has_its_id_and_its_tick_in_paise():
@@ -67,6 +67,6 @@ def test_parse_master__anything_else_or_unreadable__is_passed_over(row):
 
 def test_parse_master__column_missing__is_said():
     with pytest.raises(ValueError, match="SEM_TICK_SIZE"):
-        list(parse_master(iter([HEADER.replace("SEM_TICK_SIZE", "TICK")])))
+        list(parse_instruments(iter([HEADER.replace("SEM_TICK_SIZE", "TICK")])))
     with pytest.raises(ValueError, match="no column"):
-        list(parse_master(iter([])))
+        list(parse_instruments(iter([])))

@@ -607,11 +607,11 @@ async def test_orders__address_refused__is_said(dhan, broker):
 async def test_download_master__refused__is_its_error(dhan, http):
     endpoints = ADAPTER.endpoints(dhan.url, None)
     dhan.give("GET /api-data/api-scrip-master.csv", b"a\nb\n")
-    pieces = [piece async for piece in ADAPTER.download_master(http, endpoints, SESSION)]
+    pieces = [piece async for piece in ADAPTER.download_instruments(http, endpoints, SESSION)]
     assert b"".join(pieces) == b"a\nb\n"
     assert "access-token" not in dhan.asked[0][2]
 
     dhan.give("GET /api-data/api-scrip-master.csv", b"", status=503)
     with pytest.raises(Unresolved):
-        async for _ in ADAPTER.download_master(http, endpoints, SESSION):
+        async for _ in ADAPTER.download_instruments(http, endpoints, SESSION):
             pass

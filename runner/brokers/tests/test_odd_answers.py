@@ -383,7 +383,7 @@ def test_call__ten_megabytes_in_a_field__are_understood_or_of_the_family(name, c
 
 @pytest.mark.parametrize("name", PUSHES)
 def test_said__odd_push__is_understood_or_garbled(name):
-    wire = adapter(name).wires(
+    wire = adapter(name).streams(
         adapter(name).endpoints(None, None),
         BrokerSession(
             broker=name, client_id="1", api_key="", access_token="", issued_us=0, expires_us=1
@@ -423,6 +423,6 @@ def test_login__odd_answer__is_a_session_that_works_or_of_the_family(name):
         session = outcome(login)
         if session is not None:
             assert session.access_token.isascii()
-            assert all(wire.url().isascii() for wire in made.wires(where, session))
+            assert all(wire.url().isascii() for wire in made.streams(where, session))
 
     try_it()

@@ -150,7 +150,7 @@ async def test_book__order_missing_that_was_there__counts_as_not_read() -> None:
     await account.read()
     assert len(account.redis.told) == told + 1
     account.book = []
-    account.reader.begin_anew()
+    account.reader.start_over()
     await account.read()
     assert account.redis.told[-1]["tags"] == "[]"
 

@@ -21,17 +21,17 @@ async def _started(*options: str) -> AsyncGenerator[Simulator]:
     has_broker = "--broker" in options
     words = ["--ticks", str(TICKS), *([] if has_broker else ["--broker", "zerodha"]), *options]
     settings = read_settings(words)
-    world, admin = build(settings)
+    simulation, admin = build(settings)
     if "--account" not in options:
-        for desk in world.desks.values():
-            desk.limits = RateLimits({})
-    await play_scenario(world, admin, settings.scenario)
-    runners = await serve(settings, world=world, admin=admin)
+        for broker in simulation.brokers.values():
+            broker.limits = RateLimits({})
+    await play_scenario(simulation, admin, settings.scenario)
+    runners = await serve(settings, simulation=simulation, admin=admin)
     try:
         async with aiohttp.ClientSession() as http:
             yield Simulator(addresses=addresses(runners, tls=False), http=http)
     finally:
-        await close(world, runners)
+        await close(simulation, runners)
 
 
 @pytest.fixture(name="start")

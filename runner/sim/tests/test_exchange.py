@@ -22,7 +22,7 @@ def at(clock: str, *, day: dt.datetime = DAY) -> int:
 
 
 def exchange(*, fill: FillRule = "whole", day: dt.datetime = DAY, cash: int = 100_000_000) -> Any:
-    listing = Instrument(
+    instrument = Instrument(
         exchange="NSE",
         symbol="YESBANK",
         token=11915,
@@ -30,13 +30,13 @@ def exchange(*, fill: FillRule = "whole", day: dt.datetime = DAY, cash: int = 10
         previous_close=10_000,
         has_closing_auction=True,
     )
-    found = Exchange(Instruments([listing]), start_us=at("09:00", day=day), fill=fill)
+    found = Exchange(Instruments([instrument]), start_us=at("09:00", day=day), fill=fill)
     book = found.open_account(AccountSettings(name="zerodha", order_id=str, cash=cash))
     return found, book
 
 
 def tick(found: Exchange, price: int, clock: str = "09:15", quantity: int = 100) -> None:
-    time_us = max(found.at(clock), found.floor.now_us)
+    time_us = max(found.at(clock), found.market.now_us)
     found.tick((*SHARE, time_us, price, quantity, quantity))
 
 
@@ -54,8 +54,8 @@ def market(**fields: Any) -> OrderRequest:
     return ask(**{"type": "MARKET", "price": 0, "protection": -1, **fields})
 
 
-def state(book: ExchangeAccount, order_id: str) -> tuple[str, int, int]:
-    order = book.orders[order_id]
+def state(account: ExchangeAccount, order_id: str) -> tuple[str, int, int]:
+    order = account.orders[order_id]
     return order.status, order.filled, order.value
 
 
@@ -88,7 +88,7 @@ def test_a_market_order__is_a_limit_at_its_protected_price_and_may_rest() -> Non
     tick(found, 10_000)
     order = book.place(market(side="SELL", protection=200))
     assert (order.status, order.limit) == ("OPEN", 9_800)
-    found.floor.fill = "whole"
+    found.market.fill = "whole"
     tick(found, 9_795)
     assert state(book, order.order_id)[0] == "OPEN"
     tick(found, 9_805)
@@ -107,7 +107,7 @@ def test_a_market_order__is_a_limit_at_its_protected_price_and_may_rest() -> Non
 )
 def test_automatic_protection__goes_by_the_slabs(side: str, reference: int, limit: int) -> None:
     found, book = exchange(fill="none")
-    found.floor.listings = Instruments(
+    found.market.instruments = Instruments(
         [
             Instrument(
                 exchange="NSE", symbol="YESBANK", token=1, tick_size=5, previous_close=reference
@@ -202,7 +202,7 @@ def test_a_refused_change__leaves_the_order() -> None:
     for bad in (stop(price=9_703), stop(trigger_price=9_600), stop(quantity=200_000)):
         with pytest.raises(Refused):
             book.modify(order.order_id, bad)
-    assert book.orders[order.order_id].ask == stop()
+    assert book.orders[order.order_id].request == stop()
 
 
 def test_at_the_close__live_orders_expire_and_nothing_fills_any_more() -> None:
@@ -235,7 +235,7 @@ def test_the_closing_auction__is_held_by_the_dated_rule() -> None:
 def test_a_share_without_an_auction__keeps_its_stops() -> None:
     day = dt.datetime(2026, 11, 23, tzinfo=calendar.IST)
     found, book = exchange(day=day)
-    found.floor.listings = Instruments(
+    found.market.instruments = Instruments(
         [Instrument(exchange="NSE", symbol="YESBANK", token=1, tick_size=5, previous_close=10_000)]
     )
     tick(found, 10_000)
@@ -252,7 +252,7 @@ def test_a_tick_past_a_rules_time__finds_the_rule_applied() -> None:
     tick(found, 9_700, "15:25")
     assert book.orders[order.order_id].status == "CANCELLED"
     squared = list(book.orders.values())[-1]
-    assert (squared.origin, squared.ask.side, squared.status) == ("broker", "SELL", "FILLED")
+    assert (squared.origin, squared.request.side, squared.status) == ("broker", "SELL", "FILLED")
     assert squared.value == 100_000
 
 
@@ -266,8 +266,8 @@ def test_a_new_day__begins_with_an_empty_book_and_the_last_price_as_close() -> N
     found.move_to(at("15:30"))
     found.next_day(day_begins_us(at("09:00") + 86_400 * SECOND))
     assert (book.orders, book.positions, book.available()) == ({}, {}, cash)
-    listing = found.floor.listings.by_symbol(*SHARE)
-    assert listing.previous_close == 10_050
+    instrument = found.market.instruments.by_symbol(*SHARE)
+    assert instrument.previous_close == 10_050
     assert book.hours.opens_us == at("09:00") + 86_400 * SECOND
     order = book.place(market())
     assert order.status == "OPEN"

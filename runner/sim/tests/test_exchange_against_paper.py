@@ -62,8 +62,10 @@ def asked(side: Any, wanted: Terms) -> OrderRequest:
 def test_orders__come_to_the_same_end_at_the_same_price(
     first: int, steps: list[tuple[str, Any]]
 ) -> None:
-    listing = Instrument(exchange="NSE", symbol="X", token=1, tick_size=100, previous_close=10_000)
-    exchange = Exchange(Instruments([listing]), start_us=OPEN_US)
+    instrument = Instrument(
+        exchange="NSE", symbol="X", token=1, tick_size=100, previous_close=10_000
+    )
+    exchange = Exchange(Instruments([instrument]), start_us=OPEN_US)
     book = exchange.open_account(AccountSettings(name="zerodha", order_id=str, cash=1 << 40))
     mirror = PaperBook()
     last = 0
@@ -71,7 +73,7 @@ def test_orders__come_to_the_same_end_at_the_same_price(
         live = [int(order.order_id) for order in book.live()]
         if name == "tick":
             last = value
-            time_us = exchange.floor.now_us + 1_000_000
+            time_us = exchange.market.now_us + 1_000_000
             exchange.tick(("NSE", "X", time_us, value, 100, 100))
             mirror = paper_book.trade(mirror, value)
         elif name == "place":
@@ -82,7 +84,7 @@ def test_orders__come_to_the_same_end_at_the_same_price(
             mirror = paper_book.cancel(mirror, str(value))
         elif name == "modify" and value[0] in live:
             number, price = str(value[0]), value[1]
-            side = book.orders[number].ask.side
+            side = book.orders[number].request.side
             changed = Terms(type="LIMIT", quantity=10, price=price)
             book.modify(number, asked(side, changed))
             mirror = paper_book.modify(mirror, number, changed, price=last)

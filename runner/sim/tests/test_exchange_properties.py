@@ -59,7 +59,7 @@ class Day:
     """Plays steps and keeps what happened, with the offer of the tick it happened at."""
 
     def __init__(self, fill: Any) -> None:
-        listing = Instrument(
+        instrument = Instrument(
             exchange="NSE",
             symbol="YESBANK",
             token=1,
@@ -67,7 +67,7 @@ class Day:
             previous_close=10_000,
             has_closing_auction=True,
         )
-        self.exchange = Exchange(Instruments([listing]), start_us=OPEN_US, fill=fill)
+        self.exchange = Exchange(Instruments([instrument]), start_us=OPEN_US, fill=fill)
         self.book = self.exchange.open_account(
             AccountSettings(name="zerodha", order_id=str, cash=50_000_000)
         )
@@ -87,7 +87,7 @@ class Day:
     def tick(self, value: tuple[int, int]) -> None:
         price, quantity = value
         self.offers.append(quantity)
-        time_us = self.exchange.floor.now_us + SECOND
+        time_us = self.exchange.market.now_us + SECOND
         self.exchange.tick(("NSE", "YESBANK", time_us, price, quantity, quantity))
 
     def place(self, ask: OrderRequest) -> None:
@@ -102,7 +102,7 @@ class Day:
         self.book.cancel(str(number))
 
     def wait(self, seconds: int) -> None:
-        self.exchange.move_to(self.exchange.floor.now_us + seconds * SECOND)
+        self.exchange.move_to(self.exchange.market.now_us + seconds * SECOND)
 
 
 def played(steps: list[Step], fill: str) -> Day:
@@ -120,12 +120,12 @@ def test_fills__never_exceed_the_order_and_are_the_position(steps: list[Step], f
     day = played(steps, fill)
     for order in day.book.orders.values():
         fills = [f for f in day.book.fills if f.order.order_id == order.order_id]
-        assert sum(f.quantity for f in fills) == order.filled <= order.ask.quantity
+        assert sum(f.quantity for f in fills) == order.filled <= order.request.quantity
         assert sum(f.quantity * f.price for f in fills) == order.value
-        assert (order.status == "FILLED") == (order.filled == order.ask.quantity)
+        assert (order.status == "FILLED") == (order.filled == order.request.quantity)
     for (_, _, product), position in day.book.positions.items():
-        fills = [f for f in day.book.fills if f.order.ask.product == product]
-        net = sum(f.quantity * (1 if f.order.ask.side == "BUY" else -1) for f in fills)
+        fills = [f for f in day.book.fills if f.order.request.product == product]
+        net = sum(f.quantity * (1 if f.order.request.side == "BUY" else -1) for f in fills)
         assert position.net == net
         assert product == "INTRADAY" or net >= 0
 
@@ -141,8 +141,8 @@ def test_no_fill__is_worse_than_the_limit_or_before_the_trigger(
             continue
         order, price = event.fill.order, event.fill.price
         assert order.limit > 0
-        assert price <= order.limit if order.ask.side == "BUY" else price >= order.limit
-        assert not order.ask.is_stop or order.has_triggered
+        assert price <= order.limit if order.request.side == "BUY" else price >= order.limit
+        assert not order.request.is_stop or order.has_triggered
 
 
 @settings(max_examples=60, deadline=None)

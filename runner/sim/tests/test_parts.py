@@ -13,7 +13,7 @@ from support.servers.sim_server import TICKS
 from algo_sim.exchange.candles import Candles
 from algo_sim.faults import Fault, FaultError, Faults, read_fault
 from algo_sim.rate_limits import RateLimits
-from algo_sim.tick_source import listings, overview
+from algo_sim.tick_source import instruments, overview
 from algo_sim.settings import SettingsError, read_settings
 from algo_sim.zerodha.auth import LoginRefused, Tokens, flushed_at, redirect_address
 
@@ -113,8 +113,8 @@ def test_longer_bars__are_counted_from_the_anchor() -> None:
 
 
 def test_numbers_of_shares__are_unique_and_stable() -> None:
-    found = listings(overview(TICKS), instruments=5000)
-    keys = {(listing.exchange, listing.token) for listing in found}
+    found = instruments(overview(TICKS), instruments=5000)
+    keys = {(instrument.exchange, instrument.token) for instrument in found}
     assert len(keys) == len(found) == 4001
     yesbank = found.by_symbol("NSE", "YESBANK")
     assert yesbank is not None

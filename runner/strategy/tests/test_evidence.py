@@ -29,7 +29,7 @@ def absent(
     evidence.begin("T", SENT)
     for second in read_at:
         evidence.note_book(tags, started_us=SENT + int(second * SECOND), is_up=is_up)
-    return bool(list(evidence.verdicts(state_with(leg), lag_us=LAG)))
+    return bool(list(evidence.absent_orders(state_with(leg), lag_us=LAG)))
 
 
 def test_an_entry__needs_three_reads_over_thirty_seconds() -> None:
@@ -65,4 +65,4 @@ def test_an_order_that_was_seen_otherwise__gets_no_verdict() -> None:
     state = state_with("exit")
     shown = replace(state, exits=(replace(state.exits[0], status="OPEN"),))
 
-    assert not list(evidence.verdicts(shown, lag_us=LAG))
+    assert not list(evidence.absent_orders(shown, lag_us=LAG))

@@ -93,12 +93,12 @@ async def opened(
     day: Assignment, redis: RedisProcess, broker: Told
 ) -> AsyncIterator[tuple[StrategySession, ExecutionClient]]:
     held = RedisClient(server_of(redis), name="test")
-    desk = desk_of(broker, day)
+    client = desk_of(broker, day)
     try:
-        yield await open_session(day, held, desk), desk
+        yield await open_session(day, held, client), client
     finally:
         held.close()
-        await desk.http.close()
+        await client.http.close()
         await asyncio.sleep(0)
 
 
@@ -178,10 +178,10 @@ async def test_a_fill_told_before_this_process_listened__is_read_from_the_book(
     redis.run("XADD", key, at, stream_fields.ORDERS_KIND, "row", "row", write_report(filled(entry)))
 
     broker = Told(is_readable=False)
-    async with opened(day, redis, broker) as (session, desk):
+    async with opened(day, redis, broker) as (session, client):
         broker.is_readable, broker.rows = True, [filled(entry)]
         news = RedisClient(server_of(redis), name="news")
-        async with running(follow_orders(session, desk, news)):
+        async with running(follow_orders(session, client, news)):
             book_mark(redis, entry.tag)
             await until(lambda: position(session.state) == 10)
         news.close()
@@ -198,9 +198,9 @@ async def test_a_change_that_was_confirmed_and_not_made__is_found_after_a_restar
         assert first.state.exits[0].terms.type == "MARKET"
 
     row = OrderReport(tag=stop.tag, status="TRIGGER_PENDING", terms=stop.terms, broker_id="9")
-    async with opened(day, redis, Told(rows=[row])) as (session, desk):
+    async with opened(day, redis, Told(rows=[row])) as (session, client):
         sent(session)
-        async with running(watch_book(session, desk)):
+        async with running(watch_book(session, client)):
             for _ in range(9):
                 await asyncio.sleep(1)
                 await session.handle(Timer(time.time_ns() // 1000), kind="timer")
@@ -217,14 +217,14 @@ async def test_a_renewed_session__opens_the_entry_again(
 ) -> None:
     day, now_us = live_day()
     day = replace(day, session=replace(day.session, last_exit_us=now_us + 6 * HOUR_US))
-    async with opened(day, redis, Told()) as (session, desk):
-        desk.session = a_session(60 * 1_000_000)
-        session.day = trading_context(day, desk)
+    async with opened(day, redis, Told()) as (session, client):
+        client.session = a_session(60 * 1_000_000)
+        session.day = trading_context(day, client)
         assert session.day.live is not None
         assert session.day.live.no_entry_reason == "token_dead"
         (tmp_path / SESSION_FILE).write_text(session_json(a_session(20 * HOUR_US)))
 
-        async with running(keep_session(session, desk, tmp_path)):
+        async with running(keep_session(session, client, tmp_path)):
             await until(lambda: not session.day.live.no_entry)
 
 
@@ -233,7 +233,7 @@ async def test_an_exit_held_up_until_another_runner_has_taken_over__is_not_sent(
 ) -> None:
     day, now_us = live_day(resting_stop=None)
     broker = Told()
-    async with opened(day, redis, broker) as (session, desk):
+    async with opened(day, redis, broker) as (session, client):
         await bought(session, now_us)
         sent(session)
         await session.tick(Tick(9200, time.time_ns() // 1000, "2-1"), received_us=now_us)
@@ -243,7 +243,7 @@ async def test_an_exit_held_up_until_another_runner_has_taken_over__is_not_sent(
         async with opened(day, redis, Told()):
             with pytest.raises(BaseExceptionGroup):
                 async with asyncio.timeout(5):
-                    await send_orders(session, desk)
+                    await send_orders(session, client)
     assert broker.placed == []
 
 

@@ -149,7 +149,7 @@ async def test_a_stop_raised_while_nobody_ran__is_judged_at_the_price_of_now(
 
     async with opened(replace(day, strategy=raised, epoch=2), redis) as session:
         await feed(session, [9700], start="09:21", first=2)
-        await session.caught_up()
+        await session.apply_pending_edit()
         assert session.state.strategy.stop_loss == 9550
         await feed(session, [9550], start="09:22", first=3)
         assert execution(session.state) == "SOLD"
@@ -165,7 +165,7 @@ async def test_stopped_while_nobody_ran__the_stop_touched_before_comes_first(
 
     async with opened(replace(day, strategy=wish, epoch=2), redis) as session:
         await feed(session, [9290], start="09:21", first=2)
-        await session.caught_up()
+        await session.apply_pending_edit()
 
         assert reason_of(session.state) == "stop_loss"
 

@@ -1,6 +1,6 @@
 """dhanhq and DhanLogin against a simulator: dhan_rest.py ROOT CLIENT_ID [TOKEN].
 
-`login.NAME` calls DhanLogin; `use_token` builds the client anew, as a program does after log-in.
+`login.NAME` calls DhanLogin; `use_token` builds the client again, as a program does after log-in.
 """
 
 import sys

@@ -11,7 +11,7 @@ from algo_engine.events import (
     Place,
     Request,
     OrderReported,
-    Tell,
+    Notice,
     Tick,
     Timer,
 )
@@ -29,7 +29,7 @@ class ByHand:
     """A strategy at a broker whose every word is given by the test. Starts at its buy time."""
 
     day: Assignment = field(default_factory=lambda: a_day(clock="Wall"))
-    told: list[Tell] = field(default_factory=list)
+    told: list[Notice] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.state = State(strategy=self.day.strategy, trading_day=self.day.session.trading_day)
@@ -37,8 +37,8 @@ class ByHand:
 
     def hear(self, event: Event) -> list[Request]:
         self.state, actions = step(self.state, self.day, event)
-        self.told += [action for action in actions if isinstance(action, Tell)]
-        return [action for action in actions if not isinstance(action, Tell)]
+        self.told += [action for action in actions if isinstance(action, Notice)]
+        return [action for action in actions if not isinstance(action, Notice)]
 
     def tick(self, price: int, *, after: float = 0, is_late: bool = False) -> list[Request]:
         self.now_us += int(after * SECOND)

@@ -46,7 +46,7 @@ def spec(**fields: Any) -> TradingStrategySpec:
     return TradingStrategySpec(**values | fields)
 
 
-def wish(**fields: Any) -> StrategyResource:
+def strategy(**fields: Any) -> StrategyResource:
     values: dict[str, Any] = {
         "name": ObjectName("tenant-a", "m1"),
         "uid": UID,
@@ -66,9 +66,9 @@ def wish(**fields: Any) -> StrategyResource:
     return StrategyResource(**values | fields)
 
 
-def seen(**fields: Any) -> ObservedStrategy:
+def observed(**fields: Any) -> ObservedStrategy:
     values: dict[str, Any] = {
-        "wish": wish(),
+        "wish": strategy(),
         "tenant": "usr-a",
         "account": None,
         "account_missing": False,
@@ -129,8 +129,8 @@ def kinds(observed: ObservedStrategy) -> list[str]:
 def settle(observed: ObservedStrategy) -> ObservedStrategy:  # noqa: C901 - one case per action
     """The same facts after the plan's own writes: what the next pass would see."""
     decided = plan(observed, SETTINGS)
-    status, secret, current = dict(observed.wish.status), observed.secret, observed.pod
-    has_finalizer, acl = observed.wish.has_finalizer, observed.acl_current
+    status, secret, current = dict(observed.strategy.status), observed.secret, observed.pod
+    has_finalizer, acl = observed.strategy.has_finalizer, observed.acl_current
     for action in decided.actions:
         match action:
             case act.WriteStatus(fields):
@@ -146,15 +146,15 @@ def settle(observed: ObservedStrategy) -> ObservedStrategy:  # noqa: C901 - one 
             case act.CreatePod(assignment, _, session):
                 current = pod(
                     epoch=assignment.epoch,
-                    mark=assignment_hash(assignment, session),
+                    fingerprint=assignment_hash(assignment, session),
                     ready=False,
                     created_us=observed.wall_us,
                 )
             case act.DeletePod():
                 current = None
-            case act.AnnotatePod(mark):
+            case act.AnnotatePod(fingerprint):
                 assert current is not None
-                current = dataclasses.replace(current, mark=mark)
+                current = dataclasses.replace(current, fingerprint=fingerprint)
             case act.DeleteSecret():
                 secret = None
             case act.GrantRedis():
@@ -165,8 +165,8 @@ def settle(observed: ObservedStrategy) -> ObservedStrategy:  # noqa: C901 - one 
                 has_finalizer = False
             case _:
                 pass
-    new = dataclasses.replace(observed.wish, status=status, has_finalizer=has_finalizer)
-    return dataclasses.replace(observed, wish=new, secret=secret, pod=current, acl_current=acl)
+    new = dataclasses.replace(observed.strategy, status=status, has_finalizer=has_finalizer)
+    return dataclasses.replace(observed, strategy=new, secret=secret, pod=current, acl_current=acl)
 
 
 ACCOUNT_UID: Final = "9a2d6c1e-0000-4000-8000-00000000000a"
@@ -187,18 +187,18 @@ def live_account(**fields: Any) -> Account:
     return Account(**values | fields)
 
 
-def open_session(*, until: int | None = None, mark: str = "s1") -> SessionState:
+def open_session(*, until: int | None = None, fingerprint: str = "s1") -> SessionState:
     """A session that lives into the evening, unless told otherwise."""
-    return SessionState(state="open", expires_us=until or at("20:00:00"), mark=mark)
+    return SessionState(state="open", expires_us=until or at("20:00:00"), fingerprint=fingerprint)
 
 
 def live(**fields: Any) -> ObservedStrategy:
     """A live strategy that is due, logged in, and known to its feed."""
     values: dict[str, Any] = {
         "wall_us": at("09:17:00"),
-        "wish": wish(mode="Live", account="mine", spec=spec(mode="Live", brokerAccount="mine")),
+        "wish": strategy(mode="Live", account="mine", spec=spec(mode="Live", brokerAccount="mine")),
         "account": live_account(),
         "session": open_session(),
         "feed": FeedState(heartbeat_us=at("09:17:00"), broker="zerodha", instrument=SHARE),
     }
-    return seen(**values | fields)
+    return observed(**values | fields)

@@ -25,7 +25,7 @@ from algo_engine.events import (
     ProcessResumed,
     OrderReported,
     SessionEnd,
-    Tell,
+    Notice,
     Tick,
     Timer,
 )
@@ -56,7 +56,7 @@ class Storm:
     """Tags of places that never arrived and were answered with nothing."""
 
     asked: Counter[str] = field(default_factory=Counter)
-    story: list[Tell] = field(default_factory=list)
+    story: list[Notice] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.random = random.Random(self.seed)
@@ -71,8 +71,8 @@ class Storm:
         before = self.state
         self.state, actions = step(before, self.day, event)
         self._check_step(before, actions)
-        self.requests += [action for action in actions if not isinstance(action, Tell)]
-        self.story += [action for action in actions if isinstance(action, Tell)]
+        self.requests += [action for action in actions if not isinstance(action, Notice)]
+        self.story += [action for action in actions if isinstance(action, Notice)]
 
     def blow(self) -> None:
         """One random thing happens."""
@@ -232,7 +232,7 @@ class Storm:
     # --- what must hold --------------------------------------------------------------------------
 
     def _check_step(self, before: State, actions: list[Action]) -> None:
-        requests = [action for action in actions if not isinstance(action, Tell)]
+        requests = [action for action in actions if not isinstance(action, Notice)]
         assert len(requests) <= MOST_REQUESTS_A_STEP, requests
         for request in requests:
             tag = request.order.tag if isinstance(request, Place) else request.tag

@@ -32,7 +32,7 @@ class FeedAssignment:
 
     egress_proxy: str | None = None
     feed_stale_seconds: int = 5
-    """Without a tick for so long while the market is open, a socket is made anew."""
+    """Without a tick for so long while the market is open, a socket is made again."""
 
 
 _CODEC: Final = Codec(FeedAssignment, name="feed assignment")

@@ -79,14 +79,14 @@ class BrokerSessions:
             self._opened[uid] = known
         return known.facts
 
-    def text(self, account_uid: str, mark: str) -> str:
+    def text(self, account_uid: str, fingerprint: str) -> str:
         """The session's JSON, for a Secret only.
 
         Raises:
             Conflict: it is another one by now.
         """
         known = self._opened.get(account_uid)
-        if known is None or known.facts.mark != mark:
+        if known is None or known.facts.fingerprint != fingerprint:
             raise Conflict("the broker session changed meanwhile")
         return known.text
 
@@ -109,6 +109,6 @@ class BrokerSessions:
             state="open",
             issued_us=session.issued_us,
             expires_us=session.expires_us,
-            mark=session_hash(text),
+            fingerprint=session_hash(text),
         )
         return _Opened(digest, facts, text)

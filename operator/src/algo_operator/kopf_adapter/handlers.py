@@ -53,7 +53,7 @@ class EventHandlers:
             self._accounts.pop(meta["uid"], None)
         else:
             self._accounts[meta["uid"]] = known
-        self.context.live.names_due = True
+        self.context.runtime.names_due = True
         for_all = known[1] or (before is not None and before[1])
         for strategy in self.context.strategies.values():
             asked = section(strategy, "spec").get("brokerAccount")
@@ -102,7 +102,7 @@ class EventHandlers:
 
     def _followed(self, pod: Json) -> FollowedStrategy | None:
         uid = labels(pod).get(names.STRATEGY_UID_LABEL, "")
-        return self.context.live.followed.get(strategy_id(uid))
+        return self.context.runtime.followed.get(strategy_id(uid))
 
 
 def _is_urgent(body: Json) -> bool:

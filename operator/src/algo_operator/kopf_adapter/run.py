@@ -36,7 +36,7 @@ async def run_kopf(
     """Run until `stop`; raises when Kopf cannot go on.
 
     Kopf looks for its resources once. An API server that has just started may not list our CRDs
-    yet, and then nothing would ever be watched (measured with 1.45.2): so Kopf begins anew until
+    yet, and then nothing would ever be watched (measured with 1.45.2): so Kopf begins again until
     its watches run. It is not run by `kopf.operator`: when that ends it cancels every task made
     since it began, whoever made it ("TODO: an assumption! the loop is not fully ours!").
     """
@@ -123,7 +123,7 @@ def _handler(deliver: Deliver) -> Callable[..., Any]:
 
 
 def _login(access: Access, sessions: list[aiohttp.ClientSession]) -> Callable[..., Any]:
-    """Our own way in; read anew whenever Kopf is refused, because the kubelet rotates tokens."""
+    """Our own way in; read again whenever Kopf is refused, because the kubelet rotates tokens."""
 
     async def log_in(**_: Any) -> kopf.AiohttpSession:
         session = aiohttp.ClientSession(

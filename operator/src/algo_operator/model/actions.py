@@ -68,7 +68,7 @@ class DeletePod:
 class AnnotatePod:
     """Change the pod's annotation, so that the kubelet syncs the Secret at once."""
 
-    mark: str
+    fingerprint: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,7 @@ class ObservedFeed:
     """A strategy of the account is in position, or may be."""
 
     pod: PodState | None
-    settings_mark: str
+    settings_hash: str
     """Of the pod: what it has read once."""
 
     session_ended: bool = False
@@ -62,7 +62,7 @@ class ObservedFeed:
 
 @dataclass(frozen=True, slots=True)
 class StartFeed:
-    """Cut off whoever has the feed's Redis user, make it anew with another password, then the
+    """Cut off whoever has the feed's Redis user, make it again with another password, then the
     Secret and the pod: an old feed that still runs somewhere writes nothing more.
     """
 
@@ -81,7 +81,7 @@ class WriteFeedSecret:
 class AnnotateFeed:
     """Change the pod's annotation, so that the kubelet syncs the Secret at once."""
 
-    mark: str
+    fingerprint: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,25 +110,25 @@ class FeedPlan:
     wake_us: int | None
 
 
-def wants_feed(seen: ObservedFeed) -> bool:
+def wants_feed(observed: ObservedFeed) -> bool:
     """Whether a feed pod should exist.
 
     One that is there stays while a position needs it, and while it is not known whether any does.
     """
-    if seen.pod is not None and (seen.in_position or not seen.sure):
+    if observed.pod is not None and (observed.in_position or not observed.sure):
         return True
-    if not is_usable(seen) or (seen.deleting and not seen.in_position):
+    if not is_usable(observed) or (observed.deleting and not observed.in_position):
         return False
-    needed = seen.needed_us is not None and seen.needed_us <= seen.wall_us
-    return needed and (seen.pod is not None or has_usable_session(seen))
+    needed = observed.needed_us is not None and observed.needed_us <= observed.wall_us
+    return needed and (observed.pod is not None or has_usable_session(observed))
 
 
-def has_usable_session(seen: ObservedFeed) -> bool:
+def has_usable_session(observed: ObservedFeed) -> bool:
     """In position the one that its Secret still holds will do, whatever became of the spec's."""
-    held = seen.in_position and seen.secret is not None and bool(seen.secret.session)
-    return held or has_session(seen.session, now_us=seen.wall_us)
+    held = observed.in_position and observed.secret is not None and bool(observed.secret.session)
+    return held or has_session(observed.session, now_us=observed.wall_us)
 
 
-def is_usable(seen: ObservedFeed) -> bool:
+def is_usable(observed: ObservedFeed) -> bool:
     """Whether the account is one that a feed can be made for."""
-    return seen.account.is_live and not seen.account.problem
+    return observed.account.is_live and not observed.account.problem

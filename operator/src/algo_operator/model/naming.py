@@ -45,9 +45,9 @@ def _child(name: str, uid: str, suffix: str) -> str:
     plain = name + suffix
     if len(plain) <= _LONGEST and "." not in plain:
         return plain
-    mark = hashlib.sha256(uid.encode()).hexdigest()[:8]
-    room = _LONGEST - len(suffix) - len(mark) - 1
-    return f"{name.replace('.', '-')[:room].rstrip('-')}-{mark}{suffix}"
+    fingerprint = hashlib.sha256(uid.encode()).hexdigest()[:8]
+    room = _LONGEST - len(suffix) - len(fingerprint) - 1
+    return f"{name.replace('.', '-')[:room].rstrip('-')}-{fingerprint}{suffix}"
 
 
 def labels(strategy_name: str, uid: str) -> dict[str, str]:

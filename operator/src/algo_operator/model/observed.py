@@ -92,7 +92,7 @@ class SessionState:
     state: Literal["none", "unreadable", "open"]
     issued_us: int = 0
     expires_us: int = 0
-    mark: str = ""
+    fingerprint: str = ""
     """A fingerprint, so that a new one is seen."""
 
 
@@ -148,10 +148,10 @@ class PodState:
     """Evicted or otherwise over: it will not run again."""
 
     backing_off: bool
-    trouble: PodFailure | None
+    failure: PodFailure | None
     image: str
     epoch: int
-    mark: str
+    fingerprint: str
     """The assignment annotation."""
 
     node_lost: bool
@@ -183,7 +183,7 @@ class SecretState:
 class ObservedStrategy:
     """Everything one pass decides on."""
 
-    wish: StrategyResource
+    strategy: StrategyResource
     tenant: str | None
     account: Account | None
     account_missing: bool
@@ -202,7 +202,7 @@ class ObservedStrategy:
     """What the last pass failed on, for the condition."""
 
     replaced: int = 0
-    """How often the pod was made anew lately because it kept crashing."""
+    """How often the pod was made again lately because it kept crashing."""
 
     last_price: int | None = None
     silent: bool = False
@@ -211,12 +211,12 @@ class ObservedStrategy:
     session: SessionState = NO_SESSION
     """Of the account, where the strategy trades for real."""
 
-    rivals: tuple[ConflictingStrategy, ...] = ()
+    conflicts: tuple[ConflictingStrategy, ...] = ()
 
     @property
     def live(self) -> bool:
         """The strategy trades for real."""
-        return self.wish.mode == "Live"
+        return self.strategy.mode == "Live"
 
     @property
     def broker(self) -> str:
@@ -256,12 +256,12 @@ class ObservedStrategy:
     @property
     def deleting(self) -> bool:
         """The resource is being deleted."""
-        return self.wish.deleted_us is not None
+        return self.strategy.deleted_us is not None
 
     @property
     def abandoned(self) -> bool:
         """A person has said to let the strategy go, whatever it holds."""
-        return self.deleting and bool(self.wish.abandon)
+        return self.deleting and bool(self.strategy.abandon)
 
     @property
     def at_risk(self) -> bool:
@@ -281,14 +281,14 @@ class ObservedStrategy:
 
     @property
     def _was_moving(self) -> bool:
-        status = self.wish.status
+        status = self.strategy.status
         return bool(status.get("position")) or status.get("execution") in MOVING
 
     @property
     def _resolved(self) -> bool:
         """A person has looked at what was lost and has closed that day."""
-        day = self.wish.status.get("tradingDay")
-        return self.runner_known and bool(day) and self.wish.resolved_day == day
+        day = self.strategy.status.get("tradingDay")
+        return self.runner_known and bool(day) and self.strategy.resolved_day == day
 
     @property
     def started_today(self) -> bool:

@@ -47,10 +47,10 @@ def _read(body: Json, component: str, *, node_lost: bool, ours: bool) -> PodStat
         leaving="deletionTimestamp" in meta,
         ended=status.get("phase") in {"Failed", "Succeeded"},
         backing_off=_backs_off(container),
-        trouble=_trouble(f"{component} pod {meta['name']}", status, container, image),
+        failure=_failure(f"{component} pod {meta['name']}", status, container, image),
         image=notes.get(IMAGE_ANNOTATION, image),
         epoch=number(epoch) or 0,
-        mark=notes.get(names.ASSIGNMENT_ANNOTATION, ""),
+        fingerprint=notes.get(names.ASSIGNMENT_ANNOTATION, ""),
         node_lost=node_lost,
         ours=ours,
     )
@@ -75,7 +75,7 @@ def _condition(status: dict[str, Any], kind: str) -> dict[str, Any]:
     return next((row for row in conditions if row.get("type") == kind), _NOTHING)
 
 
-def _trouble(
+def _failure(
     pod: str, status: dict[str, Any], container: dict[str, Any], image: str
 ) -> PodFailure | None:
     waiting = section(section(container, "state"), "waiting")

@@ -29,47 +29,47 @@ class Blocker:
     """It comes and goes by itself: a runner that is there goes on by its last good assignment."""
 
 
-def blocker_of(seen: ObservedStrategy, day: Day) -> Blocker | None:
+def blocker_of(observed: ObservedStrategy, day: Day) -> Blocker | None:
     """What keeps the strategy from trading, the most basic thing first."""
-    wish = seen.wish
-    if seen.tenant is None:
+    strategy = observed.strategy
+    if observed.tenant is None:
         return Blocker(
             "NotATenant",
-            f"The namespace {wish.name.namespace} is not a tenant: it lacks the label "
+            f"The namespace {strategy.name.namespace} is not a tenant: it lacks the label "
             "algotrading.io/tenant. Make the strategy in a tenant namespace.",
         )
-    if wish.spec is None:
-        return Blocker("InvalidSpec", wish.spec_problem)
-    if seen.secret is not None and seen.secret.foreign:
-        child = runner_name(wish.name.name, wish.uid)
+    if strategy.spec is None:
+        return Blocker("InvalidSpec", strategy.spec_problem)
+    if observed.secret is not None and observed.secret.foreign:
+        child = runner_name(strategy.name.name, strategy.uid)
         return Blocker(
             "SecretNameTaken",
             f"A Secret named {child} exists that belongs to something else. Delete or rename it, "
             "or give the strategy another name.",
         )
-    if seen.account_missing:
+    if observed.account_missing:
         return Blocker(
             "AccountMissing",
-            f"There is no BrokerAccount {wish.account} in namespace "
-            f"{wish.name.namespace}. Make it, or make a new strategy without brokerAccount "
+            f"There is no BrokerAccount {strategy.account} in namespace "
+            f"{strategy.name.namespace}. Make it, or make a new strategy without brokerAccount "
             "to trade on paper.",
         )
     return (
-        _account_problem(seen)
+        _account_problem(observed)
         or (Blocker("InvalidTimes", day.problem) if day.problem else None)
-        or _rival_problem(seen, day)
-        or _share_problem(seen, day)
-        or _session_problem(seen, day)
+        or _rival_problem(observed, day)
+        or _share_problem(observed, day)
+        or _session_problem(observed, day)
     )
 
 
-def _account_problem(seen: ObservedStrategy) -> Blocker | None:
-    account = seen.account
+def _account_problem(observed: ObservedStrategy) -> Blocker | None:
+    account = observed.account
     if account is None:
         return None
     if account.problem:
         return Blocker("AccountNotReady", account.problem)
-    if not seen.live:
+    if not observed.live:
         return None
     if not account.is_live:
         return Blocker(
@@ -91,44 +91,52 @@ def _own_feed_problem(account: Account) -> Blocker | None:
     )
 
 
-def _rival_problem(seen: ObservedStrategy, day: Day) -> Blocker | None:
+def _rival_problem(observed: ObservedStrategy, day: Day) -> Blocker | None:
     """One position at the broker is one strategy's: its orders could not be told apart."""
-    spec = seen.wish.spec
-    is_near = day.due or seen.pod is not None or (seen.started_today and not seen.done_today)
-    if not seen.live or seen.at_risk or spec is None or not is_near:
+    spec = observed.strategy.spec
+    is_near = (
+        day.due or observed.pod is not None or (observed.started_today and not observed.done_today)
+    )
+    if not observed.live or observed.at_risk or spec is None or not is_near:
         return None
-    first = next((rival for rival in seen.rivals if _comes_first(rival, seen)), None)
+    first = next(
+        (conflicting for conflicting in observed.conflicts if _comes_first(conflicting, observed)),
+        None,
+    )
     if first is None:
         return None
     return Blocker(
         "SymbolInUse",
         f"The strategy {first.name} trades {spec.exchange}:{spec.symbol} ({spec.product}) on the "
-        f"account {seen.wish.account} now, and a broker keeps one position for both. Wait until it "
-        "is done, or make a new strategy on another account.",
+        f"account {observed.strategy.account} now, and a broker keeps one position for both. "
+        "Wait until it is done, or make a new strategy on another account.",
         keeps_feed=True,
     )
 
 
-def _comes_first(rival: ConflictingStrategy, seen: ObservedStrategy) -> bool:
+def _comes_first(conflicting: ConflictingStrategy, observed: ObservedStrategy) -> bool:
     """In position, then in session, then the older one."""
-    older = (rival.created_us, rival.uid) < (seen.wish.created_us, seen.wish.uid)
-    if rival.at_risk:
+    older = (conflicting.created_us, conflicting.uid) < (
+        observed.strategy.created_us,
+        observed.strategy.uid,
+    )
+    if conflicting.at_risk:
         return True
-    if rival.in_session:
-        return seen.pod is None or older
-    return rival.due and older and seen.pod is None
+    if conflicting.in_session:
+        return observed.pod is None or older
+    return conflicting.due and older and observed.pod is None
 
 
-def _share_problem(seen: ObservedStrategy, day: Day) -> Blocker | None:
-    spec, facts = seen.wish.spec, seen.feed.instrument
-    if not seen.needs_facts or spec is None:
+def _share_problem(observed: ObservedStrategy, day: Day) -> Blocker | None:
+    spec, facts = observed.strategy.spec, observed.feed.instrument
+    if not observed.needs_facts or spec is None:
         return None
     share = f"{spec.exchange}:{spec.symbol}"
-    if not seen.feed.knows_symbol:
+    if not observed.feed.knows_symbol:
         return Blocker(
             "InstrumentUnknown",
-            f"{seen.feed.broker} has no share {share} in its list of instruments. Check symbol and "
-            "exchange, and make a new strategy with the right ones.",
+            f"{observed.feed.broker} has no share {share} in its list of instruments. "
+            "Check symbol and exchange, and make a new strategy with the right ones.",
             keeps_feed=True,
             keeps_runner=True,
         )
@@ -142,7 +150,7 @@ def _share_problem(seen: ObservedStrategy, day: Day) -> Blocker | None:
     if facts is None and day.due:
         return Blocker(
             "WaitingForFeed",
-            f"The price feed ({seen.feed_id}) has not told the steps in which {share} moves yet. "
+            f"The price feed ({observed.feed_id}) has not told yet in which steps {share} moves. "
             "Its conditions FeedHealthy and CredentialsReady on the BrokerAccount say why; nothing "
             "is bought before.",
             keeps_feed=True,
@@ -151,10 +159,10 @@ def _share_problem(seen: ObservedStrategy, day: Day) -> Blocker | None:
     return None
 
 
-def _session_problem(seen: ObservedStrategy, day: Day) -> Blocker | None:
-    if not seen.live or seen.account is None or not day.due:
+def _session_problem(observed: ObservedStrategy, day: Day) -> Blocker | None:
+    if not observed.live or observed.account is None or not day.due:
         return None
-    verdict = credentials(seen.account, seen.session, now_us=seen.wall_us)
-    if verdict.status == "True":
+    condition = credentials(observed.account, observed.session, now_us=observed.wall_us)
+    if condition.status == "True":
         return None
-    return Blocker(verdict.reason, verdict.message, keeps_feed=True, keeps_runner=True)
+    return Blocker(condition.reason, condition.message, keeps_feed=True, keeps_runner=True)

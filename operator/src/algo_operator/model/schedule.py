@@ -54,16 +54,16 @@ NO_DAY: Final = Day(
 )
 
 
-def day_of(seen: ObservedStrategy, *, lead_seconds: int) -> Day:
+def day_of(observed: ObservedStrategy, *, lead_seconds: int) -> Day:
     """The day of a strategy whose spec can be read."""
-    spec, today = seen.wish.spec, seen.today
+    spec, today = observed.strategy.spec, observed.today
     if spec is None:
         return NO_DAY
-    broker = seen.broker
-    if today is None or seen.now_us is None:
+    broker = observed.broker
+    if today is None or observed.now_us is None:
         return NO_DAY
     session = _session(spec, today, broker) if _trades(spec, today) else None
-    if seen.clock == "Feed":
+    if observed.clock == "Feed":
         problem = session_problem(spec, session) if session else None
         return Day(
             session=session,
@@ -75,22 +75,22 @@ def day_of(seen: ObservedStrategy, *, lead_seconds: int) -> Day:
             next_run_us=None,
             wake_us=None,
         )
-    return _wall_day(seen, spec, session, broker, lead_seconds=lead_seconds)
+    return _wall_day(observed, spec, session, broker, lead_seconds=lead_seconds)
 
 
 def _wall_day(
-    seen: ObservedStrategy,
+    observed: ObservedStrategy,
     spec: TradingStrategySpec,
     session: TradingSession | None,
     broker: str,
     *,
     lead_seconds: int,
 ) -> Day:
-    now, lead = seen.wall_us, lead_seconds * SECOND
+    now, lead = observed.wall_us, lead_seconds * SECOND
     buy = session.midnight_us + calendar.seconds_of_day(spec.buyTime) * SECOND if session else 0
     late = buy + spec.entryGraceSeconds * SECOND
-    over = session is None or now > late or seen.started_today
-    upcoming = _next_session(spec, seen, broker) if over else session
+    over = session is None or now > late or observed.started_today
+    upcoming = _next_session(spec, observed, broker) if over else session
     next_buy = (
         upcoming.midnight_us + calendar.seconds_of_day(spec.buyTime) * SECOND
         if upcoming is not None
@@ -107,7 +107,7 @@ def _wall_day(
         session=session,
         due=session is not None and buy - lead <= now <= late,
         late=session is not None and now > late,
-        missed=session is not None and now > late >= seen.wish.created_us,
+        missed=session is not None and now > late >= observed.strategy.created_us,
         opened=session is not None and now >= session.pre_open_us,
         problem=problem or "",
         next_run_us=next_run,
@@ -116,12 +116,12 @@ def _wall_day(
 
 
 def feed_from(
-    seen: ObservedStrategy, day: Day, *, at_work: bool, hindered: bool, lead_seconds: int
+    observed: ObservedStrategy, day: Day, *, at_work: bool, hindered: bool, lead_seconds: int
 ) -> int | None:
     """From when, wall clock in µs, the strategy needs its feed; 0: now, None: not at all.
 
     Args:
-        seen: the strategy.
+        observed: the strategy.
         day: its day.
         at_work: a runner is there or should be, or a position is open.
         hindered: it may not trade as it is, which does not end by itself.
@@ -129,21 +129,25 @@ def feed_from(
     """
     if at_work:
         return 0
-    over = seen.wish.desired == "Stopped" or seen.deleting or seen.wish.spec is None
+    over = (
+        observed.strategy.desired == "Stopped"
+        or observed.deleting
+        or observed.strategy.spec is None
+    )
     if over or hindered:
         return None
-    if seen.clock == "Feed":
-        return None if _has_ended(seen) else 0
+    if observed.clock == "Feed":
+        return None if _has_ended(observed) else 0
     return None if day.next_run_us is None else day.next_run_us - lead_seconds * SECOND
 
 
-def _has_ended(seen: ObservedStrategy) -> bool:
+def _has_ended(observed: ObservedStrategy) -> bool:
     """Its last day is over by the feed's clock, which is what would show another."""
-    spec, today = seen.wish.spec, seen.today
+    spec, today = observed.strategy.spec, observed.today
     if spec is None or spec.endDate is None or today is None:
         return False
     day = today.isoformat()
-    return day > spec.endDate or (day == spec.endDate and seen.done_today)
+    return day > spec.endDate or (day == spec.endDate and observed.done_today)
 
 
 def at_clock(day: dt.date, clock: str) -> int:
@@ -168,9 +172,9 @@ def session_on(spec: TradingStrategySpec, day: dt.date, broker: str) -> TradingS
 
 
 def _next_session(
-    spec: TradingStrategySpec, seen: ObservedStrategy, broker: str
+    spec: TradingStrategySpec, observed: ObservedStrategy, broker: str
 ) -> TradingSession | None:
-    day = calendar.ist_datetime(seen.wall_us).date()
+    day = calendar.ist_datetime(observed.wall_us).date()
     if spec.startDate is not None:
         day = max(day, dt.date.fromisoformat(spec.startDate) - dt.timedelta(days=1))
     for _ in range(_HORIZON_DAYS):

@@ -27,16 +27,16 @@ async def reconcile_tenant(context: Context, key: Key) -> None:
     await ensure(context, NETWORK_POLICIES, tenant.deny_all(key.name))
     await ensure(context, NETWORK_POLICIES, tenant.runner_network(key.name, context.settings))
     ready = tenant.counts(quota, limit)
-    await _mark(context, body, ready=ready)
+    await _fingerprint(context, body, ready=ready)
     if not ready:
         context.queue.add(key, delay=_RECHECK_SECONDS)
 
 
-async def _mark(context: Context, body: Json, *, ready: bool) -> None:
+async def _fingerprint(context: Context, body: Json, *, ready: bool) -> None:
     """Set the namespace's labels and annotations where they differ; ready once is ready."""
     meta: dict[str, Any] = body["metadata"]
     present, notes = labels(body), annotations(body)
-    held = any(key.namespace == meta["name"] for key in context.live.holding)
+    held = any(key.namespace == meta["name"] for key in context.runtime.holding)
     wanted: dict[str, str | None] = {}
     if held or is_deletion_safe(context, meta["name"]):
         wanted[names.IN_POSITION_ANNOTATION] = "true" if held else None

@@ -14,9 +14,9 @@ def warm_up(context: Context) -> None:
     """Note whose feed each strategy follows, and that none has been looked at yet."""
     for body in context.strategies.values():
         key = strategy_key(name_of(body))
-        context.live.unplanned.add(key)
-        context.live.unsure.setdefault(key.namespace, set()).add(key)
-        context.live.follows_feed[key] = _feed_of(context, body)
+        context.runtime.unplanned.add(key)
+        context.runtime.unsure.setdefault(key.namespace, set()).add(key)
+        context.runtime.follows_feed[key] = _feed_of(context, body)
 
 
 def _feed_of(context: Context, body: Json) -> str:
@@ -29,14 +29,14 @@ def note_planned(context: Context, key: Key, *, sure: bool) -> None:
 
     The last one of a namespace lets its accounts and the namespace itself be looked at again.
     """
-    context.live.unplanned.discard(key)
-    waiting = context.live.unsure.get(key.namespace)
+    context.runtime.unplanned.discard(key)
+    waiting = context.runtime.unsure.get(key.namespace)
     if not sure or waiting is None:
         return
     waiting.discard(key)
     if waiting:
         return
-    del context.live.unsure[key.namespace]
+    del context.runtime.unsure[key.namespace]
     context.queue.add(tenant_key(key.namespace))
     for name in context.accounts:
         if name.namespace == key.namespace:
@@ -45,4 +45,4 @@ def note_planned(context: Context, key: Key, *, sure: bool) -> None:
 
 def is_deletion_safe(context: Context, namespace: str) -> bool:
     """Whether it is known of every strategy of a namespace what it holds."""
-    return namespace not in context.live.unsure
+    return namespace not in context.runtime.unsure

@@ -44,7 +44,7 @@ async def one_pass(context: Context, key: Key) -> float | None:
         async with asyncio.timeout(_PASS_SECONDS):
             context.leadership.check()
             await PASSES[key.kind](context, key)
-        context.live.errors.pop(key, None)
+        context.runtime.errors.pop(key, None)
     except LeadershipLost:
         result, retry = "LeadershipLost", 5.0
     except Exception as error:  # noqa: BLE001 - one broken object must never stop the others
@@ -77,4 +77,4 @@ def _note(context: Context, key: Key, error: Exception, reason: str) -> None:
             exc_info=error,
         )
         message = f"The operator failed on this object ({type(error).__name__}); see its log."
-    context.live.errors[key] = PodFailure(reason=reason, message=message)
+    context.runtime.errors[key] = PodFailure(reason=reason, message=message)

@@ -54,7 +54,7 @@ class RedisClients:
 
 
 class _PasswordFile(CredentialProvider):
-    """The log-in, read anew for each connection: the password may change under way."""
+    """The log-in, read again for each connection: the password may change under way."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings

@@ -28,7 +28,7 @@ async def last_published(context: Context, strategy_id: str) -> str:
     """The id of the last event told; 0 when none was, or what is there is no id."""
     try:
         with redis_errors("state"):
-            return stream_id(await context.links.state.get(redis_keys.strategy(strategy_id, SEEN)))
+            return stream_id(await context.redis.state.get(redis_keys.strategy(strategy_id, SEEN)))
     except Unreadable:
         return "0"
 
@@ -55,7 +55,7 @@ async def publish_entries(
         told = entry_id
     if told is not None:
         with redis_errors("state"):
-            await context.links.state.set(redis_keys.strategy(strategy_id, SEEN), told)
+            await context.redis.state.set(redis_keys.strategy(strategy_id, SEEN), told)
     return told
 
 
@@ -69,7 +69,7 @@ async def publish_events(context: Context, strategy_id: str, subject: Subject) -
             log.warning("story_unreadable", strategy=strategy_id, error=str(error))
             return
         told = await publish_entries(context, strategy_id, subject, entries)
-        followed = context.live.followed.get(strategy_id)
+        followed = context.runtime.followed.get(strategy_id)
         if followed is not None and told is not None:
             followed.events_from = told
         if told is None or len(entries) < _BATCH:
@@ -79,6 +79,6 @@ async def publish_events(context: Context, strategy_id: str, subject: Subject) -
 
 async def _after(context: Context, strategy_id: str, since: str) -> Entries:
     with redis_errors("state"):
-        return await context.links.state.xrange(
+        return await context.redis.state.xrange(
             redis_keys.strategy(strategy_id, "events"), min=f"({since}", count=_BATCH
         )

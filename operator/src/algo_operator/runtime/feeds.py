@@ -24,8 +24,8 @@ _NOTHING: Final = ""
 
 
 def _feeds(context: Context) -> list[str]:
-    wanted = {feed for feed, _ in context.live.wants.values()}
-    return sorted({redis_keys.SHARED_FEED, *context.live.follows_feed.values(), *wanted})
+    wanted = {feed for feed, _ in context.runtime.wants.values()}
+    return sorted({redis_keys.SHARED_FEED, *context.runtime.follows_feed.values(), *wanted})
 
 
 async def poll_feeds(context: Context) -> None:
@@ -33,7 +33,7 @@ async def poll_feeds(context: Context) -> None:
     wake their strategies and account.
     """
     feeds, wanted = _feeds(context), _wanted(context)
-    pipe = context.links.ticks.pipeline(transaction=False)
+    pipe = context.redis.ticks.pipeline(transaction=False)
     for feed in feeds:
         pipe.mget(
             redis_keys.feed_clock(feed),
@@ -43,11 +43,11 @@ async def poll_feeds(context: Context) -> None:
         pipe.smembers(redis_keys.feed_unknown(feed))
         pipe.hmget(redis_keys.feed_facts(feed), wanted.get(feed) or [_NOTHING])
     said = await answers(pipe, "ticks")
-    for gone in context.live.feeds.keys() - set(feeds):
-        del context.live.feeds[gone]
+    for gone in context.runtime.feeds.keys() - set(feeds):
+        del context.runtime.feeds[gone]
     for position, name in enumerate(feeds):
         (clock, heartbeat, ended), unknown, facts = said[3 * position : 3 * position + 3]
-        feed = context.live.feeds.setdefault(name, FollowedFeed())
+        feed = context.runtime.feeds.setdefault(name, FollowedFeed())
         before = _significant_state(feed)
         feed.clock_us, feed.heartbeat_us = number(clock), number(heartbeat)
         feed.ended_us = number(ended)
@@ -63,7 +63,7 @@ async def poll_feeds(context: Context) -> None:
 def _wanted(context: Context) -> dict[str, list[str]]:
     """What strategies want of each feed."""
     wanted: dict[str, set[str]] = {}
-    for feed, share in context.live.wants.values():
+    for feed, share in context.runtime.wants.values():
         wanted.setdefault(feed, set()).add(share)
     return {feed: sorted(shares) for feed, shares in wanted.items()}
 
@@ -85,7 +85,7 @@ def _wake(context: Context, feed: str) -> None:
     owner = context.account_of_feed(feed)
     if owner is not None:
         context.queue.add(account_key(*name_of(owner)), priority=Priority.NORMAL)
-    for key, follows in list(context.live.follows_feed.items()):
+    for key, follows in list(context.runtime.follows_feed.items()):
         if follows == feed:
             context.queue.add(key, priority=Priority.NORMAL)
 
@@ -94,20 +94,20 @@ async def sync_names(context: Context) -> None:
     """Keep the keys that lead from an account's NAMESPACE/NAME to its feed: written when an account
     changed, and when one is missing, for then all are: redis-ticks came back empty.
     """
-    if not context.live.names_due and await _has_names(context):
+    if not context.runtime.names_due and await _has_names(context):
         return
-    context.live.names_due = False
+    context.runtime.names_due = False
     try:
         await _write_names(context)
     except Exception:
-        context.live.names_due = True
+        context.runtime.names_due = True
         raise
 
 
 async def _has_names(context: Context) -> bool:
-    one = next(iter(context.live.names), None)
+    one = next(iter(context.runtime.names), None)
     with redis_errors("ticks"):
-        return one is None or bool(await context.links.ticks.exists(one))
+        return one is None or bool(await context.redis.ticks.exists(one))
 
 
 async def _write_names(context: Context) -> None:
@@ -117,13 +117,13 @@ async def _write_names(context: Context) -> None:
         for name in context.accounts
         if (body := context.accounts.get(name)) is not None
     }
-    gone = context.live.names - feeds.keys()
+    gone = context.runtime.names - feeds.keys()
     with redis_errors("ticks"):
         if feeds:
-            await context.links.ticks.mset(feeds)
+            await context.redis.ticks.mset(feeds)
         if gone:
-            await context.links.ticks.delete(*gone)
-    context.live.names = set(feeds)
+            await context.redis.ticks.delete(*gone)
+    context.runtime.names = set(feeds)
 
 
 async def sync_wants(context: Context) -> None:
@@ -132,14 +132,14 @@ async def sync_wants(context: Context) -> None:
     Nothing is taken out before it is known what every strategy wants.
     """
     wanted: dict[str, set[str]] = {feed: set() for feed in _feeds(context)}
-    for feed, share in list(context.live.wants.values()):
+    for feed, share in list(context.runtime.wants.values()):
         wanted.setdefault(feed, set()).add(share)
     for feed, instruments in wanted.items():
         key = redis_keys.feed_instruments(feed)
         with redis_errors("ticks"):
-            present: set[str] = await context.links.ticks.smembers(key)
+            present: set[str] = await context.redis.ticks.smembers(key)
             if missing := instruments - present:
-                await context.links.ticks.sadd(key, *missing)
+                await context.redis.ticks.sadd(key, *missing)
             surplus = present - instruments
-            if surplus and not context.live.unplanned:
-                await context.links.ticks.srem(key, *surplus)
+            if surplus and not context.runtime.unplanned:
+                await context.redis.ticks.srem(key, *surplus)

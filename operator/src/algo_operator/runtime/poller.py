@@ -50,7 +50,7 @@ async def _repeat(context: Context, seconds: float, step: Step) -> Never:
             await step(context)
             complained = False
         except RedisBusy as error:
-            await context.links.end_script(error.server)
+            await context.redis.end_script(error.server)
         except ControllerError as error:
             if not complained:
                 log.warning("mirror_interrupted", step=step.__name__, error=str(error))
@@ -70,22 +70,22 @@ async def _states(context: Context, seconds: float) -> Never:
         started = time.monotonic()
         try:
             await poll_states(context)
-            if not context.live.followed:
+            if not context.runtime.followed:
                 await _ping(context)
             failing_since = None
         except ControllerError as error:
             failing_since = failing_since or started
             log.debug("states_not_polled", error=type(error).__name__)
             if isinstance(error, RedisBusy):
-                await context.links.end_script(error.server)
+                await context.redis.end_script(error.server)
         except Exception:  # a fault of ours says nothing about Redis
             metrics.MIRROR_FAILURES.labels("poll_states").inc()
             log.exception("mirror_failed", step="poll_states")
         metrics.MIRROR_SECONDS.observe(time.monotonic() - started)
         down = failing_since is not None and time.monotonic() - failing_since > _DOWN_AFTER_SECONDS
         metrics.REDIS_UP.labels("state").set(not down)
-        if down != context.live.redis_down:
-            context.live.redis_down = down
+        if down != context.runtime.redis_down:
+            context.runtime.redis_down = down
             log.warning("redis_state_availability_changed", down=down)
             _wake_all(context)
         await asyncio.sleep(seconds)
@@ -93,18 +93,18 @@ async def _states(context: Context, seconds: float) -> Never:
 
 async def _ping(context: Context) -> None:
     with redis_errors("state"):
-        await context.links.state.ping()
+        await context.redis.state.ping()
 
 
 async def _restarts(context: Context) -> None:
     if await context.users.restarted():
-        context.live.names_due = True
+        context.runtime.names_due = True
         _wake_all(context)
 
 
 def _wake_all(context: Context) -> None:
     """Look at everything that has a runner, or had one that must be accounted for, and at feeds."""
-    for one in list(context.live.followed.values()):
+    for one in list(context.runtime.followed.values()):
         context.queue.add(one.key, priority=Priority.STATE)
     for pod in context.pods.values():
         if is_feed(pod):

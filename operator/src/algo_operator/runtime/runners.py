@@ -32,10 +32,10 @@ _NO_VERSION: Final = "unreadable"
 
 async def poll_states(context: Context) -> None:
     """Wake a pass for each strategy whose state has a new version, or cannot be read any more."""
-    followed = list(context.live.followed.items())
+    followed = list(context.runtime.followed.items())
     for start in range(0, len(followed), BATCH):
         batch = followed[start : start + BATCH]
-        pipe = context.links.state.pipeline(transaction=False)
+        pipe = context.redis.state.pipeline(transaction=False)
         for strategy_id, _ in batch:
             pipe.hget(redis_keys.strategy(strategy_id, "state"), "version")
         versions: list[str | Unreadable | None] = await answers(pipe, "state")
@@ -48,12 +48,12 @@ async def poll_states(context: Context) -> None:
 
 async def poll_events(context: Context) -> None:
     """Tell what runners have said since the last time."""
-    for strategy_id, one in list(context.live.followed.items()):
+    for strategy_id, one in list(context.runtime.followed.items()):
         if one.events_from is None:
             one.events_from = await last_published(context, strategy_id)
     known = {
         redis_keys.strategy(strategy_id, "events"): (strategy_id, one)
-        for strategy_id, one in context.live.followed.items()
+        for strategy_id, one in context.runtime.followed.items()
     }
     keys = list(known)
     for start in range(0, len(keys), BATCH):
@@ -86,7 +86,7 @@ async def _read_streams(
 
 async def _xread(context: Context, wanted: dict[str, str]) -> dict[str, Entries]:
     with redis_errors("state"):
-        return dict(await context.links.state.xread(wanted, count=_EVENTS_A_POLL) or [])
+        return dict(await context.redis.state.xread(wanted, count=_EVENTS_A_POLL) or [])
 
 
 async def _tell(
@@ -105,10 +105,10 @@ async def _tell(
 
 async def poll_live(context: Context) -> None:
     """Heartbeats for the alarm, and prices for people (at most once a minute)."""
-    followed = list(context.live.followed.items())
+    followed = list(context.runtime.followed.items())
     for start in range(0, len(followed), BATCH):
         batch = followed[start : start + BATCH]
-        pipe = context.links.ticks.pipeline(transaction=False)
+        pipe = context.redis.ticks.pipeline(transaction=False)
         for strategy_id, _ in batch:
             key = redis_keys.strategy(strategy_id, "live")
             pipe.hmget(key, [stream_fields.LIVE_HEARTBEAT, stream_fields.LIVE_LAST_PRICE])
@@ -150,8 +150,8 @@ def _take_live(
 
 def _measure(context: Context) -> None:
     now_us = context.clock.now_us()
-    risky = [one for one in context.live.followed.values() if one.at_risk]
-    metrics.IN_POSITION.set(len(context.live.holding))
+    risky = [one for one in context.runtime.followed.values() if one.at_risk]
+    metrics.IN_POSITION.set(len(context.runtime.holding))
     metrics.UNPROTECTED.set(sum(one.unprotected for one in risky))
     ages = [(now_us - one.heartbeat_us) / 1e6 for one in risky if one.heartbeat_us is not None]
     metrics.HEARTBEAT_AGE.set(max(ages, default=0.0))

@@ -86,7 +86,7 @@ class RuntimeState:
     """An account has changed, or the server that holds the names has."""
 
     replaced: dict[Key, list[float]] = field(default_factory=dict[Key, list[float]])
-    """When pods that kept crashing were made anew, by the monotonic clock."""
+    """When pods that kept crashing were made again, by the monotonic clock."""
 
     accounts: dict[Key, Account] = field(default_factory=dict[Key, Account])
     """What the account a strategy asks for was when last there."""
@@ -118,7 +118,7 @@ class RuntimeState:
         )
 
     def replaced_lately(self, key: Key, now: float) -> int:
-        """How often a crashing pod was made anew in the last minutes."""
+        """How often a crashing pod was made again in the last minutes."""
         recent = [moment for moment in self.replaced.get(key, []) if now - moment < LATELY_SECONDS]
         if key in self.replaced:
             self.replaced[key] = recent

@@ -28,45 +28,45 @@ def assignment_hash(assignment: Assignment, session: str = "") -> str:
 
 
 def assignment_for(
-    seen: ObservedStrategy, day: Day, problem: Blocker | None, *, epoch: int
+    observed: ObservedStrategy, day: Day, problem: Blocker | None, *, epoch: int
 ) -> Assignment | None:
     """The assignment the runner should have; None when nothing good is known.
 
     A spec that has become wrong never replaces the last good one: a position stays guarded by
     it, and only the wishes to leave are passed on.
     """
-    last = _last(seen)
-    if seen.live and not _is_reachable(seen.account, last):
+    last = _last(observed)
+    if observed.live and not _is_reachable(observed.account, last):
         return None
-    session = _session(seen, day)
-    spec = seen.wish.spec
+    session = _session(observed, day)
+    spec = observed.strategy.spec
     if spec is None or session is None or (problem is not None and last is not None):
-        return None if last is None else _kept(seen, last, epoch=epoch)
-    facts = seen.feed.instrument if seen.needs_facts else None
-    if seen.needs_facts and facts is None:
-        return None if last is None else _kept(seen, last, epoch=epoch)
-    wish = seen.wish
+        return None if last is None else _kept(observed, last, epoch=epoch)
+    facts = observed.feed.instrument if observed.needs_facts else None
+    if observed.needs_facts and facts is None:
+        return None if last is None else _kept(observed, last, epoch=epoch)
+    strategy = observed.strategy
     strategy = engine_strategy(
         spec,
-        uid=wish.uid,
-        namespace=wish.name.namespace,
-        name=wish.name.name,
-        generation=wish.generation,
-        exit_requested=wish.exit_day == session.trading_day,
+        uid=strategy.uid,
+        namespace=strategy.name.namespace,
+        name=strategy.name.name,
+        generation=strategy.generation,
+        exit_requested=strategy.exit_day == session.trading_day,
     )
     return Assignment(
-        strategy=replace(strategy, desired_state=_desired(seen)),
+        strategy=replace(strategy, desired_state=_desired(observed)),
         session=session,
         tick_bands=calendar.tick_bands(dt.date.fromisoformat(session.trading_day))
         if facts is None
         else (TickBand(below=0, tick=facts.tick_size),),
-        feed=seen.feed_id,
-        clock=seen.clock,
-        account_id=_account_id(seen),
-        broker=seen.broker,
+        feed=observed.feed_id,
+        clock=observed.clock,
+        account_id=_account_id(observed),
+        broker=observed.broker,
         epoch=epoch,
         freeze_quantity=facts.freeze_quantity if facts is not None else None,
-        live=_live(seen, session, facts),
+        live=_live(observed, session, facts),
     )
 
 
@@ -75,20 +75,20 @@ def _is_reachable(account: Account | None, last: Assignment | None) -> bool:
     return account is not None and not (account.problem and last is None)
 
 
-def _last(seen: ObservedStrategy) -> Assignment | None:
+def _last(observed: ObservedStrategy) -> Assignment | None:
     """The last one; of the other mode it was tampered with, for a mode cannot change."""
-    last = seen.secret.assignment if seen.secret is not None else None
-    return last if last is not None and (last.live is not None) == seen.live else None
+    last = observed.secret.assignment if observed.secret is not None else None
+    return last if last is not None and (last.live is not None) == observed.live else None
 
 
 def _live(
-    seen: ObservedStrategy, session: TradingSession, facts: InstrumentFacts | None
+    observed: ObservedStrategy, session: TradingSession, facts: InstrumentFacts | None
 ) -> Live | None:
     """How to reach the broker, and whether an entry may be made."""
-    account = seen.account
-    if not seen.live or account is None or facts is None:
+    account = observed.account
+    if not observed.live or account is None or facts is None:
         return None
-    sentence, reason = no_entry(seen, session)
+    sentence, reason = no_entry(observed, session)
     return Live(
         instrument=facts,
         base_url=account.base_url,
@@ -99,51 +99,53 @@ def _live(
     )
 
 
-def _kept(seen: ObservedStrategy, last: Assignment, *, epoch: int) -> Assignment:
+def _kept(observed: ObservedStrategy, last: Assignment, *, epoch: int) -> Assignment:
     """The last good one. Its tenant may have written into the Secret since: whose keys and prices
     the runner may use is taken from what the operator itself knows.
     """
-    wish = seen.wish
+    strategy = observed.strategy
     strategy = replace(
         last.strategy,
-        id=wish.id,
-        namespace=wish.name.namespace,
-        name=wish.name.name,
-        desired_state=_desired(seen),
-        exit_requested=wish.exit_day == last.session.trading_day,
+        id=strategy.id,
+        namespace=strategy.name.namespace,
+        name=strategy.name.name,
+        desired_state=_desired(observed),
+        exit_requested=strategy.exit_day == last.session.trading_day,
     )
     return replace(
         last,
         strategy=strategy,
-        feed=seen.feed_id,
-        clock=seen.clock,
-        account_id=_account_id(seen),
-        broker=last.broker if last.live is not None else seen.broker,
+        feed=observed.feed_id,
+        clock=observed.clock,
+        account_id=_account_id(observed),
+        broker=last.broker if last.live is not None else observed.broker,
         epoch=epoch,
-        live=_kept_live(seen, last),
+        live=_kept_live(observed, last),
     )
 
 
-def _kept_live(seen: ObservedStrategy, last: Assignment) -> Live | None:
+def _kept_live(observed: ObservedStrategy, last: Assignment) -> Live | None:
     """An account whose spec became wrong is reached as before: it may name any host by now."""
-    if last.live is None or seen.account is None:
+    if last.live is None or observed.account is None:
         return None
-    if seen.account.problem:
-        return replace(last.live, no_entry=seen.account.problem, no_entry_reason="refused")
-    return _live(seen, last.session, seen.feed.instrument or last.live.instrument)
+    if observed.account.problem:
+        return replace(last.live, no_entry=observed.account.problem, no_entry_reason="refused")
+    return _live(observed, last.session, observed.feed.instrument or last.live.instrument)
 
 
-def _account_id(seen: ObservedStrategy) -> str | None:
-    return seen.account.id if seen.account is not None and seen.wish.account else None
+def _account_id(observed: ObservedStrategy) -> str | None:
+    return (
+        observed.account.id if observed.account is not None and observed.strategy.account else None
+    )
 
 
-def _session(seen: ObservedStrategy, day: Day) -> TradingSession | None:
+def _session(observed: ObservedStrategy, day: Day) -> TradingSession | None:
     """The day of an open position as long as there is one, else the strategy's date."""
-    if seen.at_risk and seen.runner is not None and seen.wish.spec is not None:
-        day_held = dt.date.fromisoformat(seen.runner.trading_day)
-        return session_on(seen.wish.spec, day_held, seen.broker)
+    if observed.at_risk and observed.runner is not None and observed.strategy.spec is not None:
+        day_held = dt.date.fromisoformat(observed.runner.trading_day)
+        return session_on(observed.strategy.spec, day_held, observed.broker)
     return day.session
 
 
-def _desired(seen: ObservedStrategy) -> Literal["Active", "Paused", "Stopped"]:
-    return "Stopped" if seen.deleting else seen.wish.desired
+def _desired(observed: ObservedStrategy) -> Literal["Active", "Paused", "Stopped"]:
+    return "Stopped" if observed.deleting else observed.strategy.desired

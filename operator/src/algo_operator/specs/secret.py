@@ -79,7 +79,7 @@ def password_in(redis: str) -> str | None:
 
 
 def read_secret(body: dict[str, Any], uid: str, settings: Settings) -> SecretState:
-    """What a Secret holds; one that cannot be read is as good as none, and is written anew."""
+    """What a Secret holds; one that cannot be read is as good as none, and is written again."""
     data: dict[str, str] = body.get("data") or {}
     metadata: dict[str, Any] = body["metadata"]
     owners: list[dict[str, Any]] = metadata.get("ownerReferences") or []

@@ -30,31 +30,31 @@ def account_conditions(
     account = feed.account
     live = account.is_live and not account.problem
     session = _credentials(feed)
-    verdicts = {
+    conditions = {
         "Ready": _ready(account, session, deleting=deleting),
         "CredentialsReady": session if live else _paper_only(account, PAPER_CREDENTIALS),
         "EgressReady": egress(account) if live else _paper_only(account, PAPER_EGRESS),
     }
     if live:
-        verdicts["FeedHealthy"] = _feed_healthy(feed, heartbeat_us)
-    return verdicts
+        conditions["FeedHealthy"] = _feed_healthy(feed, heartbeat_us)
+    return conditions
 
 
-def phase(verdicts: dict[str, Condition]) -> str:
+def phase(conditions: dict[str, Condition]) -> str:
     """READY, LOGIN_NEEDED or FAILED."""
-    ready = verdicts["Ready"]
+    ready = conditions["Ready"]
     if ready.status == "True":
         return "READY"
     return "LOGIN_NEEDED" if ready.reason == "LoginNeeded" else "FAILED"
 
 
-def feed_status(verdicts: dict[str, Condition]) -> dict[str, Any]:
+def feed_status(conditions: dict[str, Condition]) -> dict[str, Any]:
     """The status field `feed`: the same word in short; None stands for a field not to be there."""
-    verdict = verdicts.get("FeedHealthy")
-    if verdict is None:
+    condition = conditions.get("FeedHealthy")
+    if condition is None:
         return {}
-    healthy = None if verdict.status == "Unknown" else verdict.status == "True"
-    return {"feed": {"healthy": healthy, "message": verdict.message[:256]}}
+    healthy = None if condition.status == "Unknown" else condition.status == "True"
+    return {"feed": {"healthy": healthy, "message": condition.message[:256]}}
 
 
 def _ready(account: Account, session: Condition, *, deleting: bool) -> Condition:
@@ -79,9 +79,9 @@ def _ready(account: Account, session: Condition, *, deleting: bool) -> Condition
 
 def _credentials(feed: ObservedFeed) -> Condition:
     """As for strategies, but for a session that the broker has ended and nobody else knows of."""
-    verdict = credentials(feed.account, feed.session, now_us=feed.wall_us)
-    if verdict.status != "True" or not feed.session_ended:
-        return verdict
+    condition = credentials(feed.account, feed.session, now_us=feed.wall_us)
+    if condition.status != "True" or not feed.session_ended:
+        return condition
     return Condition(
         "False",
         "SessionEnded",
@@ -91,9 +91,9 @@ def _credentials(feed: ObservedFeed) -> Condition:
     )
 
 
-def _paper_only(account: Account, verdict: Condition) -> Condition:
+def _paper_only(account: Account, condition: Condition) -> Condition:
     if not account.problem:
-        return verdict
+        return condition
     return NOT_JUDGED
 
 
@@ -109,8 +109,8 @@ def _feed_healthy(feed: ObservedFeed, heartbeat_us: int | None) -> Condition:
         )
     if pod is None:
         return _without_pod(feed)
-    if pod.trouble is not None:
-        return Condition("False", pod.trouble.reason, pod.trouble.message)
+    if pod.failure is not None:
+        return Condition("False", pod.failure.reason, pod.failure.message)
     if not pod.ready:
         return Condition("False", "FeedStarting", f"The feed pod {name} is starting.")
     if heartbeat_us is None:

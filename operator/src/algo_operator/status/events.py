@@ -26,7 +26,7 @@ _WARNINGS: Final = frozenset(
 
 
 def notices(
-    current: dict[str, Any], fields: dict[str, Any], seen: ObservedStrategy
+    current: dict[str, Any], fields: dict[str, Any], observed: ObservedStrategy
 ) -> list[EmitEvent]:
     """Events for conditions that changed; nothing changed, nothing told."""
     old = {condition["type"]: condition for condition in rows(current, "conditions")}
@@ -49,7 +49,7 @@ def notices(
     if (
         fields["reason"] == "missed"
         and current.get("reason") != "missed"
-        and not seen.started_today
+        and not observed.started_today
     ):
         told.append(
             EmitEvent(

@@ -25,7 +25,7 @@ _TRADE: Final = (
 
 
 def desired_status(
-    seen: ObservedStrategy,
+    observed: ObservedStrategy,
     day: Day,
     problem: Blocker | None,
     *,
@@ -34,25 +34,31 @@ def desired_status(
     epoch: int,
 ) -> Fields:
     """The whole status; None stands for a field that should not be there."""
-    trade = _trade(seen, day)
-    failed = trade["execution"] == "FAILED" and seen.wish.resolved_day != trade["tradingDay"]
-    running = seen.pod is not None and seen.pod.ours
+    trade = _trade(observed, day)
+    failed = (
+        trade["execution"] == "FAILED" and observed.strategy.resolved_day != trade["tradingDay"]
+    )
+    running = observed.pod is not None and observed.pod.ours
     fields: Fields = trade | {
-        "id": seen.wish.id,
-        "phase": "RUNNING" if running else "STOPPED" if _is_over(seen, day) or failed else "ACTIVE",
-        "observedGeneration": _generation(seen),
+        "id": observed.strategy.id,
+        "phase": "RUNNING"
+        if running
+        else "STOPPED"
+        if _is_over(observed, day) or failed
+        else "ACTIVE",
+        "observedGeneration": _generation(observed),
         "runnerEpoch": epoch or None,
-        "podName": seen.pod.name if seen.pod is not None and running else None,
-        "stopPrice": _stop(seen, trade),
+        "podName": observed.pod.name if observed.pod is not None and running else None,
+        "stopPrice": _stop(observed, trade),
         "nextRun": timestamp(day.next_run_us)
-        if day.next_run_us and not _is_over(seen, day)
+        if day.next_run_us and not _is_over(observed, day)
         else None,
-        "lastPrice": rupees(seen.last_price)
-        if seen.last_price
-        else seen.wish.status.get("lastPrice"),
+        "lastPrice": rupees(observed.last_price)
+        if observed.last_price
+        else observed.strategy.status.get("lastPrice"),
     }
     fields["conditions"] = conditions(
-        seen, day, problem, settings=settings, wanted=wanted, failed=failed
+        observed, day, problem, settings=settings, wanted=wanted, failed=failed
     )
     return fields
 
@@ -62,14 +68,19 @@ def status_changes(current: Fields, fields: Fields) -> Fields:
     return {name: value for name, value in fields.items() if current.get(name) != value}
 
 
-def _trade(seen: ObservedStrategy, day: Day) -> Fields:
+def _trade(observed: ObservedStrategy, day: Day) -> Fields:
     """Where the trade stands: the runner's word, or ours while no runner has begun the day."""
-    runner, today = seen.runner, seen.today.isoformat() if seen.today is not None else None
-    if not seen.runner_known or seen.state_lost:
-        return {name: seen.wish.status.get(name) for name in _TRADE} | {
-            "execution": seen.wish.status.get("execution") or "WAITING"
+    runner, today = (
+        observed.runner,
+        observed.today.isoformat() if observed.today is not None else None,
+    )
+    if not observed.runner_known or observed.state_lost:
+        return {name: observed.strategy.status.get(name) for name in _TRADE} | {
+            "execution": observed.strategy.status.get("execution") or "WAITING"
         }
-    if runner is not None and (seen.at_risk or seen.started_today or not _is_history(seen, day)):
+    if runner is not None and (
+        observed.at_risk or observed.started_today or not _is_history(observed, day)
+    ):
         mine = {
             "execution": runner.execution,
             "reason": runner.reason or None,
@@ -79,62 +90,69 @@ def _trade(seen: ObservedStrategy, day: Day) -> Fields:
             "realizedPnl": rupees(runner.realized_pnl),
             "lastAction": runner.last_action[:256] or None,
         }
-        if runner.execution == "WAITING" and seen.wish.desired == "Stopped" and seen.pod is None:
+        if (
+            runner.execution == "WAITING"
+            and observed.strategy.desired == "Stopped"
+            and observed.pod is None
+        ):
             return mine | {"execution": "STOPPED", "reason": "stopped"}
         return mine
     waiting: Fields = {
-        "execution": "STOPPED" if seen.wish.desired == "Stopped" else "WAITING",
+        "execution": "STOPPED" if observed.strategy.desired == "Stopped" else "WAITING",
         "reason": "stopped"
-        if seen.wish.desired == "Stopped"
+        if observed.strategy.desired == "Stopped"
         else "missed"
-        if _missed(seen, day)
+        if _missed(observed, day)
         else None,
-        "tradingDay": today if day.session is not None else seen.wish.status.get("tradingDay"),
+        "tradingDay": today
+        if day.session is not None
+        else observed.strategy.status.get("tradingDay"),
     }
     return dict.fromkeys(_TRADE) | waiting | {"position": 0}
 
 
-def _is_history(seen: ObservedStrategy, day: Day) -> bool:
+def _is_history(observed: ObservedStrategy, day: Day) -> bool:
     """Whether what the runner last said is of a day that is over: a new one has opened."""
-    if seen.runner is None or seen.today is None or not day.opened:
+    if observed.runner is None or observed.today is None or not day.opened:
         return False
     unresolved = (
-        seen.runner.execution == "FAILED" and seen.wish.resolved_day != seen.runner.trading_day
+        observed.runner.execution == "FAILED"
+        and observed.strategy.resolved_day != observed.runner.trading_day
     )
-    return seen.runner.trading_day < seen.today.isoformat() and not unresolved
+    return observed.runner.trading_day < observed.today.isoformat() and not unresolved
 
 
-def _missed(seen: ObservedStrategy, day: Day) -> bool:
+def _missed(observed: ObservedStrategy, day: Day) -> bool:
     if day.missed:
-        return seen.pod is None
-    return seen.wish.status.get("reason") == "missed" and not day.opened
+        return observed.pod is None
+    return observed.strategy.status.get("reason") == "missed" and not day.opened
 
 
-def _is_over(seen: ObservedStrategy, day: Day) -> bool:
+def _is_over(observed: ObservedStrategy, day: Day) -> bool:
     """Stopped by its owner, or past its last day."""
-    if seen.wish.desired == "Stopped":
+    if observed.strategy.desired == "Stopped":
         return True
-    spec, today = seen.wish.spec, seen.today
+    spec, today = observed.strategy.spec, observed.today
     if spec is None or spec.endDate is None or today is None:
         return False
-    last = today.isoformat() >= spec.endDate and (seen.done_today or day.late)
+    last = today.isoformat() >= spec.endDate and (observed.done_today or day.late)
     return today.isoformat() > spec.endDate or last
 
 
-def _stop(seen: ObservedStrategy, trade: Fields) -> float | None:
-    runner, spec = seen.runner, seen.wish.spec
+def _stop(observed: ObservedStrategy, trade: Fields) -> float | None:
+    runner, spec = observed.runner, observed.strategy.spec
     if runner is not None and runner.stop and trade["execution"] == runner.execution:
         return rupees(runner.stop)
     return spec.stopLoss if spec is not None else None
 
 
-def _generation(seen: ObservedStrategy) -> int:
+def _generation(observed: ObservedStrategy) -> int:
     """The generation acted on: while a runner is at work, the one it has taken up."""
     if (
-        seen.pod is not None
-        and seen.runner is not None
-        and seen.started_today
-        and not seen.runner.done
+        observed.pod is not None
+        and observed.runner is not None
+        and observed.started_today
+        and not observed.runner.done
     ):
-        return min(seen.runner.generation, seen.wish.generation)
-    return seen.wish.generation
+        return min(observed.runner.generation, observed.strategy.generation)
+    return observed.strategy.generation

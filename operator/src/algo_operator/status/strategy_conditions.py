@@ -26,7 +26,7 @@ FEED_SILENT_US: Final = 15 * SECOND
 
 
 def conditions(
-    seen: ObservedStrategy,
+    observed: ObservedStrategy,
     day: Day,
     problem: Blocker | None,
     *,
@@ -35,20 +35,23 @@ def conditions(
     failed: bool,
 ) -> list[dict[str, Any]]:
     """All conditions; a transition time changes only when the status flips."""
-    verdicts = {
-        "Ready": _ready(seen, day, problem, settings=settings, wanted=wanted, failed=failed),
-        "CredentialsReady": _credentials(seen, day),
-        "EgressReady": _egress(seen),
-        "FeedHealthy": _feed(seen),
-        "Protected": _protected(seen),
+    conditions = {
+        "Ready": _ready(observed, day, problem, settings=settings, wanted=wanted, failed=failed),
+        "CredentialsReady": _credentials(observed, day),
+        "EgressReady": _egress(observed),
+        "FeedHealthy": _feed(observed),
+        "Protected": _protected(observed),
     }
     return merge_conditions(
-        seen.wish.status.get("conditions"), verdicts, seen.wish.generation, seen.wall_us
+        observed.strategy.status.get("conditions"),
+        conditions,
+        observed.strategy.generation,
+        observed.wall_us,
     )
 
 
 def _ready(
-    seen: ObservedStrategy,
+    observed: ObservedStrategy,
     day: Day,
     problem: Blocker | None,
     *,
@@ -56,39 +59,39 @@ def _ready(
     wanted: bool,
     failed: bool,
 ) -> Condition:
-    if not seen.runner_known and not seen.abandoned:
-        return _unknown(seen)
-    if seen.deleting:
-        return _deleting(seen, settings)
-    if seen.state_lost:
-        return _lost(seen)
+    if not observed.runner_known and not observed.abandoned:
+        return _unknown(observed)
+    if observed.deleting:
+        return _deleting(observed, settings)
+    if observed.state_lost:
+        return _lost(observed)
     if problem is not None:
         return Condition("False", problem.reason, problem.sentence)
     if failed:
-        return _failed(seen)
-    if seen.pod is not None:
-        return _pod(seen)
-    if wanted and seen.last_error is not None:
-        return Condition("False", seen.last_error.reason, seen.last_error.message)
+        return _failed(observed)
+    if observed.pod is not None:
+        return _pod(observed)
+    if wanted and observed.last_error is not None:
+        return Condition("False", observed.last_error.reason, observed.last_error.message)
     if wanted:
         return Condition("False", "PodPending", "The runner pod is being created.")
-    return _idle(seen, day)
+    return _idle(observed, day)
 
 
-def _unknown(seen: ObservedStrategy) -> Condition:
+def _unknown(observed: ObservedStrategy) -> Condition:
     way_out = (
         f" To let the strategy go all the same, set the annotation {names.ABANDON_ANNOTATION} to "
         "your name or a ticket."
-        if seen.deleting
+        if observed.deleting
         else ""
     )
-    if STATE in seen.unreadable:
+    if STATE in observed.unreadable:
         return Condition(
             "False",
             "StateUnreadable",
-            f"Redis answers, but {redis_keys.strategy(seen.wish.id, STATE)} holds something else "
-            "than a runner's state, so what the runner did is not known. A person must look: until "
-            "it can be read nothing is started, removed or let go." + way_out,
+            f"Redis answers, but {_state_key(observed)} holds something else than "
+            "a runner's state, so what the runner did is not known. A person must look: "
+            "until it can be read nothing is started, removed or let go." + way_out,
         )
     return Condition(
         "False",
@@ -98,22 +101,29 @@ def _unknown(seen: ObservedStrategy) -> Condition:
     )
 
 
-def _lost(seen: ObservedStrategy) -> Condition:
-    held, day = seen.wish.status.get("position", 0), seen.wish.status.get("tradingDay")
+def _lost(observed: ObservedStrategy) -> Condition:
+    held, day = (
+        observed.strategy.status.get("position", 0),
+        observed.strategy.status.get("tradingDay"),
+    )
     return Condition(
         "False",
         "StateLost",
-        f"Redis has lost {redis_keys.strategy(seen.wish.id, STATE)}, and {held} shares were held "
-        "when it was last read. The runner pod stays. A person must look at the account; then set "
+        f"Redis has lost {_state_key(observed)}, and {held} shares were held when last read. "
+        "The runner pod stays. A person must look at the account; then set "
         f"the annotation {names.RESOLVED_ANNOTATION} to {day} to let the strategy go on.",
     )
 
 
-def _deleting(seen: ObservedStrategy, settings: Settings) -> Condition:
-    if not seen.at_risk:
+def _deleting(observed: ObservedStrategy, settings: Settings) -> Condition:
+    if not observed.at_risk:
         return Condition("False", "Deleting", "The strategy is being deleted; it holds nothing.")
-    held = seen.runner.position if seen.runner is not None else seen.wish.status.get("position", 0)
-    waited = seen.wall_us - (seen.wish.deleted_us or seen.wall_us)
+    held = (
+        observed.runner.position
+        if observed.runner is not None
+        else observed.strategy.status.get("position", 0)
+    )
+    waited = observed.wall_us - (observed.strategy.deleted_us or observed.wall_us)
     if waited > settings.stuck_deletion_seconds * SECOND:
         return Condition(
             "False",
@@ -127,11 +137,17 @@ def _deleting(seen: ObservedStrategy, settings: Settings) -> Condition:
     )
 
 
-def _failed(seen: ObservedStrategy) -> Condition:
+def _failed(observed: ObservedStrategy) -> Condition:
     reason = (
-        seen.runner.reason if seen.runner is not None else str(seen.wish.status.get("reason") or "")
+        observed.runner.reason
+        if observed.runner is not None
+        else str(observed.strategy.status.get("reason") or "")
     )
-    day = seen.runner.trading_day if seen.runner is not None else seen.wish.status.get("tradingDay")
+    day = (
+        observed.runner.trading_day
+        if observed.runner is not None
+        else observed.strategy.status.get("tradingDay")
+    )
     return Condition(
         "False",
         "Failed",
@@ -140,8 +156,8 @@ def _failed(seen: ObservedStrategy) -> Condition:
     )
 
 
-def _pod(seen: ObservedStrategy) -> Condition:
-    pod = seen.pod
+def _pod(observed: ObservedStrategy) -> Condition:
+    pod = observed.pod
     if pod is None:
         raise AssertionError
     if not pod.ours:
@@ -151,14 +167,16 @@ def _pod(seen: ObservedStrategy) -> Condition:
             f"A pod named {pod.name} exists that belongs to something else. Delete it, or give the "
             "strategy another name.",
         )
-    if pod.trouble is not None:
-        return Condition("False", pod.trouble.reason, pod.trouble.message)
+    if pod.failure is not None:
+        return Condition("False", pod.failure.reason, pod.failure.message)
     if pod.leaving:
         return Condition("False", "PodPending", f"The runner pod {pod.name} is ending.")
     if not pod.ready:
         return Condition("False", "PodPending", f"The runner pod {pod.name} is starting.")
-    if seen.unreadable:
-        keys = ", ".join(redis_keys.strategy(seen.wish.id, part) for part in seen.unreadable)
+    if observed.unreadable:
+        keys = ", ".join(
+            redis_keys.strategy(observed.strategy.id, part) for part in observed.unreadable
+        )
         return Condition(
             "False",
             "RunnerKeysUnreadable",
@@ -168,28 +186,28 @@ def _pod(seen: ObservedStrategy) -> Condition:
     return Condition("True", "Running", f"The runner pod {pod.name} is at work.")
 
 
-def _idle(seen: ObservedStrategy, day: Day) -> Condition:
-    if seen.wish.desired == "Stopped":
+def _idle(observed: ObservedStrategy, day: Day) -> Condition:
+    if observed.strategy.desired == "Stopped":
         return Condition(
             "False",
             "Stopped",
             "The owner stopped the strategy. Set desiredState to Active to trade.",
         )
-    runner = seen.runner
-    if runner is not None and seen.done_today:
+    runner = observed.runner
+    if runner is not None and observed.done_today:
         return Condition(
             "True",
             "DoneForToday",
             f"Done for {runner.trading_day}. {sentence(runner.reason)}".strip(),
         )
-    if seen.now_us is None:
+    if observed.now_us is None:
         return Condition(
-            "False" if seen.live else "True",
+            "False" if observed.live else "True",
             "WaitingForFeed",
             "Waits for the feed's recorded day to begin.",
         )
     if day.next_run_us is None:
-        if seen.clock == "Feed":
+        if observed.clock == "Feed":
             return Condition("True", "NotToday", "The strategy does not trade on the feed's day.")
         return Condition("False", "Finished", "No trading day is left: endDate has passed.")
     when = ist_datetime(day.next_run_us).strftime("%a %d %b %Y at %H:%M:%S")
@@ -197,70 +215,72 @@ def _idle(seen: ObservedStrategy, day: Day) -> Condition:
     return Condition("True", "Scheduled", f"{missed}The runner pod is due on {when} (IST).")
 
 
-def _credentials(seen: ObservedStrategy, day: Day) -> Condition:
-    if not seen.live:
+def _credentials(observed: ObservedStrategy, day: Day) -> Condition:
+    if not observed.live:
         return PAPER_CREDENTIALS
-    if seen.account is None or not seen.account.is_live or seen.account.problem:
+    if observed.account is None or not observed.account.is_live or observed.account.problem:
         return NOT_JUDGED
-    verdict = credentials(seen.account, seen.session, now_us=seen.wall_us)
+    condition = credentials(observed.account, observed.session, now_us=observed.wall_us)
     session = day.session
-    if verdict.status == "True" and session is not None and ends_early(seen, session):
-        return Condition("False", "SessionEndsEarly", ends_early(seen, session))
-    return verdict
+    if condition.status == "True" and session is not None and ends_early(observed, session):
+        return Condition("False", "SessionEndsEarly", ends_early(observed, session))
+    return condition
 
 
-def _egress(seen: ObservedStrategy) -> Condition:
-    if not seen.live:
+def _egress(observed: ObservedStrategy) -> Condition:
+    if not observed.live:
         return PAPER_EGRESS
-    if seen.account is None or not seen.account.is_live or seen.account.problem:
+    if observed.account is None or not observed.account.is_live or observed.account.problem:
         return NOT_JUDGED
-    return egress(seen.account)
+    return egress(observed.account)
 
 
-def _feed(seen: ObservedStrategy) -> Condition:
-    spec, feed = seen.wish.spec, seen.feed
+def _feed(observed: ObservedStrategy) -> Condition:
+    spec, feed = observed.strategy.spec, observed.feed
     if spec is not None and not feed.knows_symbol:
         return Condition(
             "False",
             "SymbolUnknown",
-            f"The price feed ({seen.feed_id}) has no {spec.exchange}:{spec.symbol}. "
+            f"The price feed ({observed.feed_id}) has no {spec.exchange}:{spec.symbol}. "
             "Check symbol and exchange.",
         )
-    if seen.pod is None:
+    if observed.pod is None:
         return Condition(
             "Unknown", "NotInSession", "Prices are watched only while a runner pod exists."
         )
     if feed.heartbeat_us is None:
         return Condition(
-            "False", "NoFeed", f"The price feed ({seen.feed_id}) has not reported yet."
+            "False", "NoFeed", f"The price feed ({observed.feed_id}) has not reported yet."
         )
-    if seen.wall_us - feed.heartbeat_us > FEED_SILENT_US:
+    if observed.wall_us - feed.heartbeat_us > FEED_SILENT_US:
         return Condition(
-            "False", "FeedSilent", f"The price feed ({seen.feed_id}) has stopped reporting."
+            "False", "FeedSilent", f"The price feed ({observed.feed_id}) has stopped reporting."
         )
-    return Condition("True", "FeedReports", f"The price feed ({seen.feed_id}) reports.")
+    return Condition("True", "FeedReports", f"The price feed ({observed.feed_id}) reports.")
 
 
-def _protected(seen: ObservedStrategy) -> Condition:
-    if not seen.at_risk:
+def _protected(observed: ObservedStrategy) -> Condition:
+    if not observed.at_risk:
         return Condition("True", "NoPosition", "There is no position to protect.")
-    if seen.runner is None:
+    if observed.runner is None:
         return Condition("Unknown", "StateUnknown", "The runner's state cannot be read.")
-    ended = seen.session.state == "open" and not has_session(seen.session, now_us=seen.wall_us)
-    if seen.live and ended:
-        return _without_session(seen.runner.protection)
-    match seen.runner.protection:
+    ended = observed.session.state == "open" and not has_session(
+        observed.session, now_us=observed.wall_us
+    )
+    if observed.live and ended:
+        return _without_session(observed.runner.protection)
+    match observed.runner.protection:
         case "resting":
             return Condition("True", "RestingStop", "A stop-loss order rests at the broker.")
         case "exiting":
             return Condition("True", "Exiting", "An exit order is at work.")
-        case "runner" if seen.silent or seen.pod is None:
+        case "runner" if observed.silent or observed.pod is None:
             return Condition(
                 "False", "RunnerSilent", "Only the runner guards the stop, and it does not report."
             )
         case "runner":
             return Condition("True", "RunnerStop", "The runner guards the stop on every tick.")
-        case "none" if seen.runner.position == 0:
+        case "none" if observed.runner.position == 0:
             return Condition("True", "NoPosition", "Nothing is held yet: an order is on its way.")
         case "none":
             return Condition("False", "Unprotected", "Shares are held and nothing guards them now.")
@@ -281,3 +301,7 @@ def _without_session(protection: Protection) -> Condition:
         "The session at the broker has ended, so nothing can be sold. Log in again at once, or "
         "sell by hand at the broker.",
     )
+
+
+def _state_key(observed: ObservedStrategy) -> str:
+    return redis_keys.strategy(observed.strategy.id, STATE)

@@ -40,14 +40,14 @@ class BrokerAdapter:
     broker: Callable[[HttpClient, Endpoints, BrokerSession, TradingContext | None], Broker]
     """The context is None for one that only reads (feed, broker-check)."""
 
-    wires: Callable[[Endpoints, BrokerSession], tuple[StreamCodec, ...]]
+    streams: Callable[[Endpoints, BrokerSession], tuple[StreamCodec, ...]]
     """The WebSockets of an account, the market's first."""
 
     login: Callable[[Endpoints], Login]
-    download_master: Callable[[HttpClient, Endpoints, BrokerSession], AsyncIterator[bytes]]
+    download_instruments: Callable[[HttpClient, Endpoints, BrokerSession], AsyncIterator[bytes]]
     """The instrument master as it comes, in pieces."""
 
-    parse_master: Callable[[Iterator[str]], Iterator[Instrument]]
+    parse_instruments: Callable[[Iterator[str]], Iterator[Instrument]]
     """Its lines as instruments of NSE and BSE shares; unreadable rows are passed over."""
 
 

@@ -57,7 +57,7 @@ class Capabilities:
     """(from, to) changes of type that the broker's documents promise; others are tried and, when
     refused, done by cancel and a new order."""
 
-    lag_seconds: float
+    order_book_lag_seconds: float
     """How much later than the answer the order book may show an order; never under 5."""
 
     square_off_source: str

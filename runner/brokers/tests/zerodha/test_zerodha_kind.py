@@ -61,7 +61,7 @@ def test_an_order__is_legal_by_exchange_and_day(
 def test_the_table__fits_the_product() -> None:
     capabilities = KIND.capabilities
     assert capabilities.tag_length >= TAG_LENGTH
-    assert capabilities.lag_seconds >= 5
+    assert capabilities.order_book_lag_seconds >= 5
     assert all(row.source for row in capabilities.rows)
     for row in capabilities.rows:
         assert row.resting_stop in row.order_types

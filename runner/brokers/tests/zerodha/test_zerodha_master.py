@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 from algo_brokers.instruments import Instrument, InstrumentMaster
-from algo_brokers.zerodha.instruments import parse_master
+from algo_brokers.zerodha.instruments import parse_instruments
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,7 +18,7 @@ INFY_SHARE = Instrument(exchange="NSE", symbol="INFY", token=408065, tick_size=1
 
 
 def parsed(*rows: str, head: str = HEAD) -> list[Instrument]:
-    return list(parse_master(iter([head, *rows])))
+    return list(parse_instruments(iter([head, *rows])))
 
 
 def test_shares_of_both_exchanges__are_kept() -> None:
@@ -98,7 +98,7 @@ def test_a_hundred_thousand_rows__are_read_in_little_room() -> None:
                 yield f"{n + 1},{n},SHARE{n},A SHARE,0,,0,0.05,1,EQ,NSE,NSE\n"
 
     tracemalloc.start()
-    master = InstrumentMaster(parse_master(lines()))
+    master = InstrumentMaster(parse_instruments(lines()))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert len(master) == 20_000

@@ -390,10 +390,10 @@ async def test_the_master__knows_the_share_both_ways() -> None:
     async with simulator(options=("--instruments", "20000")) as sim:
         endpoints = KIND.endpoints(sim.base_url("zerodha"), None)
         http = HttpClient()
-        pieces = KIND.download_master(http, endpoints, session("t"))
+        pieces = KIND.download_instruments(http, endpoints, session("t"))
         text = b"".join([piece async for piece in pieces]).decode()
         await http.close()
-        master = InstrumentMaster(KIND.parse_master(iter(text.splitlines(keepends=True))))
+        master = InstrumentMaster(KIND.parse_instruments(iter(text.splitlines(keepends=True))))
         share = master.by_symbol("NSE", "YESBANK")
         assert share is not None
         assert share.tick_size > 0
@@ -407,12 +407,12 @@ async def test_the_socket__tells_prices_and_orders() -> None:
     async with trading() as (sim, broker):
         endpoints = KIND.endpoints(sim.base_url("zerodha"), sim.feed_url("zerodha"))
         token = session(await sim.zerodha_access_token())
-        (wire,) = KIND.wires(endpoints, token)
+        (wire,) = KIND.streams(endpoints, token)
         http = HttpClient()
-        pieces = KIND.download_master(http, endpoints, token)
+        pieces = KIND.download_instruments(http, endpoints, token)
         lines = b"".join([p async for p in pieces]).decode().splitlines()
         await http.close()
-        share = InstrumentMaster(KIND.parse_master(iter(lines))).by_symbol("NSE", "YESBANK")
+        share = InstrumentMaster(KIND.parse_instruments(iter(lines))).by_symbol("NSE", "YESBANK")
         assert share is not None
         async with connect(wire.url(), additional_headers=wire.headers(), proxy=None) as line:
             for frame in wire.subscribe([share]):

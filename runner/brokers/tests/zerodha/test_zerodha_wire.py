@@ -22,7 +22,7 @@ SESSION = BrokerSession(
     issued_us=0,
     expires_us=1,
 )
-(WIRE,) = KIND.wires(KIND.endpoints(None, None), SESSION)
+(WIRE,) = KIND.streams(KIND.endpoints(None, None), SESSION)
 
 
 def a_full(token: int = INFY, price: int = 150_005) -> bytes:
@@ -272,5 +272,5 @@ def test_the_address__holds_key_and_token_escaped() -> None:
 
 
 def test_an_address_of_ones_own__is_used() -> None:
-    (wire,) = KIND.wires(KIND.endpoints("http://127.0.0.1:1", "ws://127.0.0.1:2/"), SESSION)
+    (wire,) = KIND.streams(KIND.endpoints("http://127.0.0.1:1", "ws://127.0.0.1:2/"), SESSION)
     assert wire.url().startswith("ws://127.0.0.1:2/?api_key=")

@@ -5,7 +5,7 @@ from dataclasses import replace
 from algo_contract.messages.assignment import Assignment, Strategy
 from algo_contract.money import rupee_text
 
-from algo_engine.events import Action, Command, Tell
+from algo_engine.events import Action, Command, Notice
 from algo_engine.pricing import stop_in_force, trailing_stop
 from algo_engine.state import State, entry_is_live, position
 
@@ -44,7 +44,7 @@ def apply_edit(state: State, day: Assignment, strategy: Strategy) -> tuple[State
         f"The new stop {rupee_text(stop)} is not under the last price "
         f"{rupee_text(state.last_price)}: the old one stays. To sell now, use exit."
     )
-    return replace(state, strategy=kept), [Tell("StopRefused", note, is_warning=True)]
+    return replace(state, strategy=kept), [Notice("StopRefused", note, is_warning=True)]
 
 
 def apply_command(state: State, command: Command) -> tuple[State, list[Action]]:

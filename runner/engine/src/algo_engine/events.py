@@ -86,10 +86,14 @@ class SessionRenewed:
 
 
 @dataclass(frozen=True, slots=True)
-class Noted:
-    """Something the runner noticed that people should read; changes nothing."""
+class Notice:
+    """A line of the trade's story for people; becomes a Kubernetes Event. As an event it is
+    something the runner noticed, and changes nothing; as an action it is published.
+    """
 
-    told: "Tell"
+    reason: str
+    message: str
+    is_warning: bool = False
 
 
 Event = (
@@ -102,7 +106,7 @@ Event = (
     | StrategyEdited
     | ProcessResumed
     | SessionRenewed
-    | Noted
+    | Notice
 )
 
 
@@ -128,14 +132,5 @@ class Cancel:
     tag: str
 
 
-@dataclass(frozen=True, slots=True)
-class Tell:
-    """A line of the trade's story for people; becomes a Kubernetes Event."""
-
-    reason: str
-    message: str
-    is_warning: bool = False
-
-
 Request = Place | Modify | Cancel
-Action = Request | Tell
+Action = Request | Notice

@@ -39,7 +39,7 @@ many of them and so long: books lag by up to half a minute."""
 
 REPRICE_US = 3 * SECOND_US
 """A market exit is a limit order at its protected price (NSE/CMTR/69295): one that rests unfilled
-for so long, with trades under its price, is asked for anew."""
+for so long, with trades under its price, is asked for again."""
 
 MAX_MODIFIES = 24
 """Of the 25 that Zerodha and Dhan take an order."""
@@ -48,7 +48,7 @@ MAX_GROWTH = 20
 """After so many the resting stop grows no more: the rest is the exit's."""
 
 MAX_RESTING_STOPS = 3
-"""How often a resting stop that vanished by itself is placed anew."""
+"""How often a resting stop that vanished by itself is placed again."""
 
 
 def required_requests(state: State, day: Assignment) -> list[Request]:

@@ -9,7 +9,7 @@ from algo_contract.money import rupee_text
 from algo_contract.states import Reason, sentence
 
 from algo_engine.decisions import SECOND_US, grow_high, stop_reason
-from algo_engine.events import Action, RequestResult, Tell
+from algo_engine.events import Action, Notice, RequestResult
 from algo_engine.order_requests import order_of, with_order
 from algo_engine.orders import Order, OrderReport, OrderStatus, Terms, seen_in_book
 from algo_engine.pricing import stop_in_force
@@ -88,7 +88,7 @@ def _place_answered(state: State, order: Order, answer: RequestResult) -> Report
     if answer.outcome == "confirmed":
         return with_order(state, replace(order, working=None)), []
     if answer.outcome == "unresolved":
-        return state, [Tell("OrderUnresolved", _about(order, answer.message), is_warning=True)]
+        return state, [Notice("OrderUnresolved", _about(order, answer.message), is_warning=True)]
     status = "REJECTED" if answer.outcome == "rejected" else "DENIED"
     ended = replace(order, status=status, working=None, is_presumed=True)
     return _refused(with_order(state, ended), ended, answer.message, answer.reason)
@@ -100,7 +100,7 @@ def _told_once(order: Order, answer: RequestResult) -> list[Action]:
         return []
     reason = "OrderUnresolved" if answer.outcome == "unresolved" else "ChangeRefused"
     words = f"{answer.operation} of {_about(order, answer.message)}"
-    return [Tell(reason, words, is_warning=True)]
+    return [Notice(reason, words, is_warning=True)]
 
 
 def _counted(state: State, order: Order, answer: RequestResult) -> State:
@@ -166,7 +166,7 @@ def _absent(state: State, order: Order, answer: RequestResult) -> Report:
     state = with_order(state, absent)
     if order.leg == "entry":
         return _not_bought(state, "unresolved", answer.message)
-    return state, [Tell("OrderAbsent", _about(order, answer.message), is_warning=True)]
+    return state, [Notice("OrderAbsent", _about(order, answer.message), is_warning=True)]
 
 
 def apply_close(state: State, day: Assignment) -> Report:
@@ -178,7 +178,7 @@ def apply_close(state: State, day: Assignment) -> Report:
         f"{position(state)} {state.strategy.symbol} could not be sold by the close: a person must "
         "look at them at the broker, then resolve."
     )
-    return replace(state, failed=True, last_action=action), [Tell("NotSold", action, True)]
+    return replace(state, failed=True, last_action=action), [Notice("NotSold", action, True)]
 
 
 def apply_renewal(state: State) -> State:
@@ -204,7 +204,7 @@ def _entry_seen(state: State, day: Assignment, before: Order, now: Order, messag
             f"Bought {now.filled} {state.strategy.symbol} at {rupee_text(average_price(state))}, "
             f"stop {rupee_text(stop)}."
         )
-        return replace(state, last_action=action), [Tell("Bought", action)]
+        return replace(state, last_action=action), [Notice("Bought", action)]
     if now.is_live or now.filled > 0:
         return state, []
     if now.status == "CANCELLED" and not is_exiting(state) and state.skip_reason is None:
@@ -226,15 +226,15 @@ def _exit_seen(state: State, day: Assignment, before: Order, now: Order, message
         return _sold(state, now)
     if before.status == "PENDING" and now.status == "TRIGGER_PENDING":
         at = rupee_text(now.terms.trigger_price)
-        told.append(Tell("StopResting", f"A stop rests for {now.terms.quantity} at {at}."))
+        told.append(Notice("StopResting", f"A stop rests for {now.terms.quantity} at {at}."))
     elif before.terms.trigger_price != now.terms.trigger_price and now.is_stop:
         at = rupee_text(now.terms.trigger_price)
-        told.append(Tell("StopMoved", f"The resting stop moved to {at}."))
+        told.append(Notice("StopMoved", f"The resting stop moved to {at}."))
     if now.status == "REJECTED":
         return _refused(state, now, message)
     if now.status == "CANCELLED" and before.working != "cancel":
         note = _about(now, message or "cancelled by the broker or the exchange")
-        told.append(Tell("StopLost", note, is_warning=True))
+        told.append(Notice("StopLost", note, is_warning=True))
     return state, told
 
 
@@ -244,14 +244,14 @@ def _oversold(state: State) -> Report:
         f"Sold {-position(state)} {state.strategy.symbol} more than were bought: an order that the "
         "broker did not show for long appeared after all. Buy them back by hand, then resolve."
     )
-    return replace(state, failed=True, last_action=action), [Tell("Oversold", action, True)]
+    return replace(state, failed=True, last_action=action), [Notice("Oversold", action, True)]
 
 
 def _sold(state: State, order: Order) -> Report:
     price = rupee_text(order.value // order.filled)
     if not is_flat(state):
         action = f"Sold {order.filled} of {bought(state)} at {price}; {position(state)} left."
-        return replace(state, last_action=action), [Tell("SoldPart", action)]
+        return replace(state, last_action=action), [Notice("SoldPart", action)]
     pnl = realized_pnl(state)
     outcome = "profit" if pnl >= 0 else "loss"
     why = (state.exit_reason or "").replace("_", " ")
@@ -259,7 +259,7 @@ def _sold(state: State, order: Order) -> Report:
         f"Sold {bought(state)} {state.strategy.symbol} at {price} ({why}): "
         f"{outcome} {rupee_text(abs(pnl))}."
     )
-    return replace(state, last_action=action), [Tell("Sold", action)]
+    return replace(state, last_action=action), [Notice("Sold", action)]
 
 
 def _refused(state: State, order: Order, message: str, reason: Reason | None = None) -> Report:
@@ -268,7 +268,7 @@ def _refused(state: State, order: Order, message: str, reason: Reason | None = N
     """
     if order.leg == "entry" and (order.status == "REJECTED" or order.attempt >= MAX_ENTRIES):
         return _not_bought(state, reason or "refused", message)
-    note = Tell("OrderRefused", _about(order, message), is_warning=True)
+    note = Notice("OrderRefused", _about(order, message), is_warning=True)
     if order.leg == "entry":
         return state, [note]
     if order.is_stop and order.status == "REJECTED" and not is_exiting(state):
@@ -296,7 +296,7 @@ def _remembered(exits: tuple[Order, ...]) -> tuple[Order, ...]:
 def _not_bought(state: State, reason: Reason, message: str) -> Report:
     action = sentence(reason) + (f" {message}" if message else "")
     state = replace(state, skip_reason=reason, refusal=message, last_action=action)
-    return state, [Tell("NotBought", action, is_warning=True)]
+    return state, [Notice("NotBought", action, is_warning=True)]
 
 
 def _about(order: Order, message: str) -> str:

@@ -12,11 +12,11 @@ from algo_engine.events import (
     Cancel,
     Event,
     Modify,
+    Notice,
     OrderReported,
     Place,
     RequestResult,
     SessionEnd,
-    Tell,
     Tick,
     Timer,
 )
@@ -35,7 +35,7 @@ class DayResult:
 
     day: Assignment
     state: State
-    story: tuple[Tell, ...]
+    story: tuple[Notice, ...]
     ticks: int
     elapsed_seconds: float
 
@@ -100,7 +100,7 @@ class _Run:
         self.day = day
         self.state = State(strategy=day.strategy, trading_day=day.session.trading_day)
         self.book = PaperBook(slippage_bps=day.slippage_bps)
-        self.story: list[Tell] = []
+        self.story: list[Notice] = []
 
     def wake(self) -> tuple[int, int, int]:
         """The watch as three numbers; from the close on every tick is looked at (and passed)."""
@@ -133,7 +133,7 @@ class _Run:
         while queue:
             self.state, actions = step(self.state, self.day, queue.pop(0))
             for action in actions:
-                if isinstance(action, Tell):
+                if isinstance(action, Notice):
                     self.story.append(action)
                 else:
                     queue += self._send(action, price or self.state.last_price)

@@ -13,7 +13,7 @@ from algo_engine.events import (
     Action,
     Command,
     Event,
-    Noted,
+    Notice,
     OrderReported,
     Place,
     ProcessResumed,
@@ -21,7 +21,6 @@ from algo_engine.events import (
     SessionEnd,
     SessionRenewed,
     StrategyEdited,
-    Tell,
     Tick,
     Timer,
 )
@@ -70,22 +69,22 @@ def _absorb(state: State, day: Assignment, event: Event) -> tuple[State, list[Ac
             return apply_command(state, event)
         case StrategyEdited(strategy):
             return apply_edit(state, day, strategy)
-        case SessionEnd() | SessionRenewed() | Noted() | ProcessResumed():
+        case SessionEnd() | SessionRenewed() | Notice() | ProcessResumed():
             return _noticed(state, day, event)
         case _:
             assert_never(event)
 
 
 def _noticed(
-    state: State, day: Assignment, event: SessionEnd | SessionRenewed | Noted | ProcessResumed
+    state: State, day: Assignment, event: SessionEnd | SessionRenewed | Notice | ProcessResumed
 ) -> tuple[State, list[Action]]:
     match event:
         case SessionEnd():
             return apply_close(state, day)
         case SessionRenewed():
             return apply_renewal(state), []
-        case Noted(told):
-            return state, [told]
+        case Notice():
+            return state, [event]
         case ProcessResumed():
             return state, []
 
@@ -123,15 +122,15 @@ def _entry_order(state: State) -> Order:
 def _skipped(state: State, reason: Reason, detail: str) -> tuple[State, list[Action]]:
     action = f"{sentence(reason)} {detail}".strip()
     state = replace(state, skip_reason=reason, refusal=detail, last_action=action)
-    return state, [Tell("EntrySkipped", action, is_warning=True)]
+    return state, [Notice("EntrySkipped", action, is_warning=True)]
 
 
 def _leaving(state: State, reason: Reason) -> tuple[State, list[Action]]:
     state = replace(state, exit_reason=reason)
     if is_flat(state):
-        return replace(state, last_action=sentence(reason)), [Tell("Stopped", sentence(reason))]
+        return replace(state, last_action=sentence(reason)), [Notice("Stopped", sentence(reason))]
     price = f" at a last price of {rupee_text(state.last_price)}" if state.last_price else ""
     words = reason.replace("_", " ")
     who = "asked for" if reason in OWNER_REASONS else "reached"
     action = f"Selling: {words} {who}{price}."
-    return replace(state, last_action=action), [Tell("ExitDecided", action)]
+    return replace(state, last_action=action), [Notice("ExitDecided", action)]

@@ -57,7 +57,7 @@ class Gateway:
         redis: RedisServer,
         on_redis_retry: OnRetry,
         sessions: SessionFile,
-        wires: Sequence[StreamCodec],
+        streams: Sequence[StreamCodec],
         intervals: Intervals,
         metrics: Metrics,
     ) -> None:
@@ -70,19 +70,19 @@ class Gateway:
             redis: redis-ticks.
             on_redis_retry: told of each attempt to reach it that failed; what it raises ends all.
             sessions: at the broker.
-            wires: those of a first session, for what all have in common.
+            streams: those of a first session, for what all have in common.
             intervals: how often to do what.
             metrics: where to count.
         """
         self.ready: Final = asyncio.Event()
         self.clock: Final = ExchangeClock(assignment.clock)
         self._metrics: Final = metrics
-        self._stamps_trades: Final = wires[_MARKET].stamps_trades
+        self._stamps_trades: Final = streams[_MARKET].stamps_trades
         self._newest_stamps: Final = dict[int, int]()
         endpoints = kind.endpoints(assignment.base_url, assignment.feed_url)
         hours = MarketHours(self.clock, broker=assignment.broker)
-        around = ConnectionContext(
-            wires=lambda session: kind.wires(endpoints, session),
+        surroundings = ConnectionContext(
+            streams=lambda session: kind.streams(endpoints, session),
             sessions=sessions,
             listener=self,
             metrics=metrics,
@@ -92,15 +92,17 @@ class Gateway:
             proxy=assignment.egress_proxy,
         )
         limits = kind.capabilities.limits
-        self.lines: Final = TickEncoder(
-            assignment.feed, self.clock, stamps_trades=wires[_MARKET].stamps_trades
+        self.encoder: Final = TickEncoder(
+            assignment.feed, self.clock, stamps_trades=streams[_MARKET].stamps_trades
         )
         control = RedisClient(
             redis, name=f"feed-{assignment.feed}-control", on_retry=on_redis_retry
         )
-        told = RedisClient(redis, name=f"feed-{assignment.feed}-account", on_retry=on_redis_retry)
-        self._connections: Final = (control, told)
-        self._telling_ended: Final = partial(
+        account_redis = RedisClient(
+            redis, name=f"feed-{assignment.feed}-account", on_retry=on_redis_retry
+        )
+        self._connections: Final = (control, account_redis)
+        self._reporting_expiry: Final = partial(
             report_session_expired,
             control,
             sessions,
@@ -112,7 +114,7 @@ class Gateway:
         def read_only(session: BrokerSession) -> Broker:
             return kind.broker(http, endpoints, session, None)
 
-        def desk(
+        def client(
             name: str, *, longest_pause: float = LONGEST_PAUSE, ends_session: bool = False
         ) -> BrokerClient[Broker]:
             return BrokerClient(
@@ -125,9 +127,9 @@ class Gateway:
             )
 
         self._master: Final = InstrumentLoader(
-            lambda session: kind.download_master(http, endpoints, session),
-            kind.parse_master,
-            desk=BrokerClient(
+            lambda session: kind.download_instruments(http, endpoints, session),
+            kind.parse_instruments,
+            client=BrokerClient(
                 "master",
                 lambda session: session,
                 sessions=sessions,
@@ -136,26 +138,28 @@ class Gateway:
             ),
             day=hours.master_day,
         )
-        self._wishes: Final = Subscriber(
+        self._subscriber: Final = Subscriber(
             SubscriptionRequests(
                 control, feed=assignment.feed, unwanted_seconds=intervals.unwanted
             ),
             self._master,
-            lines=self.lines,
-            key=wires[_MARKET].key,
-            open_socket=lambda name: StreamConnection(name, around, place=_MARKET),
+            encoder=self.encoder,
+            key=streams[_MARKET].key,
+            open_socket=lambda name: StreamConnection(name, surroundings, place=_MARKET),
             sockets=limits.sockets,
-            limit=min(limits.instruments_per_socket, wires[_MARKET].instruments_limit),
+            limit=min(limits.instruments_per_socket, streams[_MARKET].instruments_limit),
             metrics=metrics,
             intervals=intervals,
         )
         own_socket = (
-            StreamConnection("orders", around, place=_ORDERS) if len(wires) > _ORDERS else None
+            StreamConnection("orders", surroundings, place=_ORDERS)
+            if len(streams) > _ORDERS
+            else None
         )
         self._own_orders_socket: Final = own_socket
         self._book: Final = OrderPublisher(
-            told,
-            desk("orders", longest_pause=BOOK_PAUSE_SECONDS, ends_session=True),
+            account_redis,
+            client("orders", longest_pause=BOOK_PAUSE_SECONDS, ends_session=True),
             account_id=assignment.account_id,
             metrics=metrics,
             intervals=intervals,
@@ -164,12 +168,12 @@ class Gateway:
             changes=hours.orders_change,
         )
         self._quotes: Final = Quotes(
-            told,
-            desk("quotes"),
+            account_redis,
+            client("quotes"),
             account_id=assignment.account_id,
             metrics=metrics,
             intervals=intervals,
-            wanted=lambda: self._wishes.known,
+            wanted=lambda: self._subscriber.known,
             are_due=hours.orders_change,
         )
         self.stream: Final = TickPublisher(
@@ -178,16 +182,16 @@ class Gateway:
             feed=assignment.feed,
             account_id=assignment.account_id,
             clock=self.clock,
-            lines=self.lines,
+            encoder=self.encoder,
             metrics=metrics,
             intervals=intervals,
-            is_alive=lambda: all(socket.is_up for socket in self._wishes.sockets),
-            cleared=self._book.begin_anew,
+            is_alive=lambda: all(socket.is_up for socket in self._subscriber.sockets),
+            cleared=self._book.start_over,
         )
 
     @property
     def _orders_socket(self) -> StreamConnection:
-        return self._own_orders_socket or self._wishes.sockets[0]
+        return self._own_orders_socket or self._subscriber.sockets[0]
 
     async def run(self) -> None:
         """Works until it is cancelled."""
@@ -199,23 +203,23 @@ class Gateway:
 
     async def _run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
-            self._wishes.start(tasks)
+            self._subscriber.start(tasks)
             if self._own_orders_socket is not None:
                 _ = tasks.create_task(self._own_orders_socket.keep())
             for work in (
                 self.stream.run(),
                 self._master.keep(),
-                self._wishes.follow(tasks),
-                self._book.tell_pushed(),
+                self._subscriber.follow(tasks),
+                self._book.publish_pushed(),
                 self._book.read_forever(),
                 self._quotes.read_forever(),
-                self._telling_ended(),
+                self._reporting_expiry(),
                 self._become_ready(),
             ):
                 _ = tasks.create_task(work)
 
     def connected(self, name: str) -> None:
-        """A socket was opened: a recording may begin anew, and order updates may be missing."""
+        """A socket was opened: a recording may begin again, and order updates may be missing."""
         if name != "orders":
             self.clock.connected()
         if name == self._orders_socket.name:
@@ -238,7 +242,7 @@ class Gateway:
         self._book.pushed(rows)
 
     async def _become_ready(self) -> None:
-        _ = await self._wishes.sockets[0].opened.wait()
+        _ = await self._subscriber.sockets[0].opened.wait()
         try:
             async with asyncio.timeout(READY_SECONDS):
                 _ = await self._book.first_read.wait()

@@ -10,7 +10,7 @@ from algo_service.clock import now_us as wall_us
 from algo_feed.ticks.exchange_clock import ExchangeClock
 
 MORNING: Final = dt.time(8, 30)
-"""From then on a broker's instrument master is today's: they are made anew before the open."""
+"""From then on a broker's instrument master is today's: they are made again before the open."""
 
 _BEFORE_US: Final = 15 * 60 * 1_000_000
 """Before the open, orders may be placed and refused; after the close the last ones end."""

@@ -68,13 +68,13 @@ async def run(folder: Path, listener: socket.socket, *, intervals: Intervals | N
                 redis=redis,
                 on_redis_retry=partial(_check_login, folder, redis),
                 sessions=sessions,
-                wires=broker.wires(
+                streams=broker.streams(
                     broker.endpoints(assignment.base_url, assignment.feed_url), session
                 ),
                 intervals=intervals,
                 metrics=page.metrics,
             )
-            page.clock, page.encoder = gateway.clock, gateway.lines
+            page.clock, page.encoder = gateway.clock, gateway.encoder
             await gateway.run()
     except BaseExceptionGroup as group:
         own = group.subgroup((FeedError, LoginChanged))

@@ -34,7 +34,7 @@ class Quotes:
     def __init__(
         self,
         redis: RedisClient,
-        desk: BrokerClient[Broker],
+        client: BrokerClient[Broker],
         *,
         account_id: str,
         metrics: Metrics,
@@ -44,7 +44,7 @@ class Quotes:
     ) -> None:
         """Reads nothing yet. `wanted`: what to quote; `are_due`: whether the hour has prices."""
         self._redis: Final = redis
-        self._desk: Final = desk
+        self._client: Final = client
         self._key: Final = redis_keys.account(account_id, "quotes")
         self._metrics: Final = metrics
         self._intervals: Final = intervals
@@ -68,7 +68,7 @@ class Quotes:
         return wanted[start : start + AT_ONCE]
 
     async def _read(self, instruments: Sequence[Instrument]) -> None:
-        quotes = await self._desk.ask(lambda broker: _quotes(broker, instruments))
+        quotes = await self._client.ask(lambda broker: _quotes(broker, instruments))
         if quotes is None:
             return
         self._metrics.quote_reads += 1

@@ -100,7 +100,7 @@ def is_current(account: Account, body: Json) -> bool:
 
 
 def apply_body(account: Account, status: Json) -> Json:
-    """For a server-side apply of the status; an account of the same name made anew is refused."""
+    """For a server-side apply of the status; an account of the same name made again is refused."""
     return {
         "apiVersion": names.API_VERSION,
         "kind": names.ACCOUNT_KIND,

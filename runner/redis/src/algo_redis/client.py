@@ -1,4 +1,4 @@
-"""A connection that is made when first needed and anew after it was lost."""
+"""A connection that is made when first needed and again after it was lost."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence

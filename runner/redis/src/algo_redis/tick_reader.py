@@ -147,7 +147,7 @@ class TickReader:
         """The entries behind `last_id`, without blocking, checked to join on to it.
 
         Asked for from one id earlier, the reply starts with the entry read last, unless the
-        stream has lost it. Nothing at or above that id: deleted, or begun anew by a server whose
+        stream has lost it. Nothing at or above that id: deleted, or begun again by a server whose
         clock is behind, so reading starts over.
         """
         counted = ("XREAD", "COUNT", max(self._count, 2))

@@ -35,18 +35,18 @@ async def run(settings: Settings) -> None:
     ended = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
-    world, admin = build(settings)
-    await play_scenario(world, admin, settings.scenario)
-    runners = await serve(settings, world=world, admin=admin)
+    simulation, admin = build(settings)
+    await play_scenario(simulation, admin, settings.scenario)
+    runners = await serve(settings, simulation=simulation, admin=admin)
     found = addresses(runners, tls=settings.tls is not None)
     _ = sys.stdout.write(json.dumps(found) + "\n")
     _ = sys.stdout.flush()
     if settings.start_at_once and settings.speed is not None:
-        world.start(settings.speed)
+        simulation.start(settings.speed)
     try:
         _ = await ended.wait()
     finally:
-        await close(world, runners)
+        await close(simulation, runners)
 
 
 if __name__ == "__main__":

@@ -29,9 +29,9 @@ class BadRequest(ValueError):
 class Admin:
     """Handlers over the world."""
 
-    def __init__(self, world: Simulation, *, speed: float | None) -> None:
+    def __init__(self, simulation: Simulation, *, speed: float | None) -> None:
         """`speed` is what POST /admin/start plays at; None: manual."""
-        self._world: Final = world
+        self._simulation: Final = simulation
         self._speed: Final = speed
 
     def routes(self) -> list[web.RouteDef]:
@@ -51,40 +51,40 @@ class Admin:
         ]
 
     async def _state(self, _: web.Request) -> Any:
-        world = self._world
+        simulation = self._simulation
         return {
-            "clock_us": world.now_us,
-            "running": world.is_running,
-            "done": world.is_done,
-            "ticks": world.played,
+            "clock_us": simulation.now_us,
+            "running": simulation.is_running,
+            "done": simulation.is_done,
+            "ticks": simulation.played,
             "faults": {
-                name: [fault.name for fault in desk.faults.armed]
-                for name, desk in world.desks.items()
+                name: [fault.name for fault in broker.faults.armed]
+                for name, broker in simulation.brokers.items()
             },
         }
 
     async def _start(self, request: web.Request) -> Any:
         if self._speed is None:
             raise BadRequest("this simulator is manual: use /admin/advance")
-        self._world.start(self._speed)
+        self._simulation.start(self._speed)
         return await self._state(request)
 
     async def _advance(self, request: web.Request) -> Any:
         fields = await _fields(request)
-        if self._world.is_running:
+        if self._simulation.is_running:
             raise BadRequest("it plays by itself")
         if "ticks" in fields:
-            await self._world.advance_ticks(_number(fields, "ticks"))
+            await self._simulation.advance_ticks(_number(fields, "ticks"))
         else:
-            await self._world.advance_to(self._moment(_text(fields, "to")))
+            await self._simulation.advance_to(self._moment(_text(fields, "to")))
         return await self._state(request)
 
     async def _orders(self, request: web.Request) -> Any:
-        desk = self._desk(dict(request.query))
-        return [order_row(order) for order in desk.book.orders.values()]
+        broker = self._broker(dict(request.query))
+        return [order_row(order) for order in broker.account.orders.values()]
 
     async def _requests(self, request: web.Request) -> Any:
-        return dict(self._desk(dict(request.query)).requests)
+        return dict(self._broker(dict(request.query)).requests)
 
     async def _arm(self, request: web.Request) -> Any:
         await self.arm(await _fields(request))
@@ -96,32 +96,32 @@ class Admin:
         Raises:
             FaultError, BadRequest: it makes no sense.
         """
-        desk = self._desk(fields)
+        broker = self._broker(fields)
         fault = read_fault(fields, monotonic=time.monotonic())
-        dialect = self._world.dialects[desk.name]
+        protocol = self._simulation.protocols[broker.name]
         if fault.name not in ACTS:
-            desk.faults.arm(fault)
-            await self._world.flush()
+            broker.faults.arm(fault)
+            await self._simulation.flush()
         elif fault.name == "drop_feed":
-            await dialect.drop_feed()
+            await protocol.drop_feed()
         else:
-            await dialect.close_order_socket()
+            await protocol.close_order_socket()
 
     async def _clear(self, request: web.Request) -> Any:
         wanted = request.query.get("broker")
-        for name, desk in self._world.desks.items():
+        for name, broker in self._simulation.brokers.items():
             if wanted in {None, name}:
-                desk.clear_faults()
+                broker.clear_faults()
         return {}
 
     async def _trade(self, request: web.Request) -> Any:
         fields = await _fields(request)
-        desk = self._desk(fields)
+        broker = self._broker(fields)
         side = _text(fields, "side")
         product = fields.get("product", "INTRADAY")
         if side not in {"BUY", "SELL"} or product not in {"INTRADAY", "DELIVERY"}:
             raise BadRequest("side is BUY or SELL, product INTRADAY or DELIVERY")
-        ask = OrderRequest(
+        wanted = OrderRequest(
             exchange=_text(fields, "exchange"),
             symbol=_text(fields, "symbol"),
             side="BUY" if side == "BUY" else "SELL",
@@ -130,20 +130,22 @@ class Admin:
             product="INTRADAY" if product == "INTRADAY" else "DELIVERY",
             protection=-1,
         )
-        order = desk.book.place(ask, origin="hand")
-        await self._world.flush()
+        order = broker.account.place(wanted, origin="hand")
+        await self._simulation.flush()
         return order_row(order)
 
     async def _cancel(self, request: web.Request) -> Any:
         fields = await _fields(request)
-        desk = self._desk(fields)
-        order = desk.book.cancel(_text(fields, "order_id"), message="Cancelled by the exchange")
-        await self._world.flush()
+        broker = self._broker(fields)
+        order = broker.account.cancel(
+            _text(fields, "order_id"), message="Cancelled by the exchange"
+        )
+        await self._simulation.flush()
         return order_row(order)
 
     async def _expire(self, request: web.Request) -> Any:
-        desk = self._desk(await _fields(request))
-        self._world.dialects[desk.name].expire_tokens()
+        broker = self._broker(await _fields(request))
+        self._simulation.protocols[broker.name].expire_tokens()
         return {}
 
     async def _settings(self, request: web.Request) -> Any:
@@ -151,38 +153,38 @@ class Admin:
         unknown = set(fields) - {"broker", *_SETTINGS}
         if unknown:
             raise BadRequest(f"no setting {', '.join(sorted(unknown))}")
-        exchange = self._world.exchange
-        desk = self._desk(fields)
+        exchange = self._simulation.exchange
+        broker = self._broker(fields)
         if "registered_ip" in fields:
-            desk.registered_ip = str(fields["registered_ip"] or "")
+            broker.registered_ip = str(fields["registered_ip"] or "")
         if "packets" in fields:
-            desk.packets = _choice(fields, "packets")
+            broker.packets = _choice(fields, "packets")
         if "last_trade" in fields:
-            desk.last_trade = _choice(fields, "last_trade")
+            broker.last_trade = _choice(fields, "last_trade")
         if "available_paise" in fields:
-            desk.book.cash += _number(fields, "available_paise") - desk.book.available()
+            broker.account.cash += _number(fields, "available_paise") - broker.account.available()
         if "fill" in fields:
-            exchange.floor.fill = _fill(_text(fields, "fill"))
+            exchange.market.fill = _fill(_text(fields, "fill"))
         if "square_off" in fields:
-            exchange.set_square_off(desk.name, _clock(_text(fields, "square_off")))
+            exchange.set_square_off(broker.name, _clock(_text(fields, "square_off")))
         if "closing_auction" in fields:
             exchange.force_auction(_clock(_text(fields, "closing_auction")))
         return {}
 
-    def _desk(self, fields: dict[str, Any]) -> SimulatedBroker:
-        desks = self._world.desks
+    def _broker(self, fields: dict[str, Any]) -> SimulatedBroker:
+        brokers = self._simulation.brokers
         name = fields.get("broker")
-        if name is None and len(desks) == 1:
-            return next(iter(desks.values()))
-        if name not in desks:
-            raise BadRequest(f"broker must be one of {', '.join(desks)}")
-        return desks[name]
+        if name is None and len(brokers) == 1:
+            return next(iter(brokers.values()))
+        if name not in brokers:
+            raise BadRequest(f"broker must be one of {', '.join(brokers)}")
+        return brokers[name]
 
     def _moment(self, text: str) -> int:
         """HH:MM:SS of the exchange's day, or an ISO date and time in IST."""
         try:
             if "T" not in text:
-                return self._world.exchange.at(_clock(text))
+                return self._simulation.exchange.at(_clock(text))
             return microseconds(dt.datetime.fromisoformat(text).replace(tzinfo=IST))
         except ValueError as error:
             raise BadRequest("to must be HH:MM:SS, or YYYY-MM-DDTHH:MM:SS") from error
@@ -190,20 +192,20 @@ class Admin:
 
 def order_row(order: Order) -> dict[str, Any]:
     """The exchange's own truth about an order; prices in paise."""
-    ask = order.ask
+    wanted = order.request
     return {
         "order_id": order.order_id,
-        "tag": ask.tag,
-        "exchange": ask.exchange,
-        "symbol": ask.symbol,
-        "side": ask.side,
-        "type": ask.type,
-        "product": ask.product,
-        "validity": ask.validity,
-        "price": ask.price,
-        "trigger_price": ask.trigger_price,
+        "tag": wanted.tag,
+        "exchange": wanted.exchange,
+        "symbol": wanted.symbol,
+        "side": wanted.side,
+        "type": wanted.type,
+        "product": wanted.product,
+        "validity": wanted.validity,
+        "price": wanted.price,
+        "trigger_price": wanted.trigger_price,
         "limit": order.limit,
-        "quantity": ask.quantity,
+        "quantity": wanted.quantity,
         "filled": order.filled,
         "value": order.value,
         "status": order.status,

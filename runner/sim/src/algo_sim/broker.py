@@ -26,11 +26,11 @@ Work = Callable[[], web.StreamResponse]
 
 @dataclass(slots=True)
 class SimulatedBroker:
-    """What dialects build on."""
+    """What protocols build on."""
 
     name: str
     exchange: Exchange
-    book: ExchangeAccount
+    account: ExchangeAccount
     limits: RateLimits
     flush: Flush
     """Hands on what happened at the exchange; set by the world."""
@@ -93,21 +93,21 @@ class SimulatedBroker:
         await self.flush()
         return await self._after(request, operation, response, error)
 
-    def place(self, ask: OrderRequest) -> Order:
+    def place(self, wanted: OrderRequest) -> Order:
         """Takes an order, or takes and rejects it where that was armed.
 
         Raises:
             Refused: the share is not listed.
         """
         rejected = self.faults.strike("reject", on="place")
-        order = self.book.place(ask, rejected="RMS: rejected on command" if rejected else "")
+        order = self.account.place(wanted, rejected="RMS: rejected on command" if rejected else "")
         for name, late_until in (("late_book", self._hidden), ("late_status", self._unvalidated)):
             late = self.faults.strike(name, on="place")
             if late is not None:
                 late_until[order.order_id] = time.monotonic() + late.seconds
         return order
 
-    def modify(self, order_id: str, ask: OrderRequest) -> Order:
+    def modify(self, order_id: str, wanted: OrderRequest) -> Order:
         """Changes an order, unless armed otherwise.
 
         Raises:
@@ -117,12 +117,12 @@ class SimulatedBroker:
         if self.faults.strike("reject_modify", on="modify"):
             raise ApiError("reject_modify")
         if self.faults.strike("ignore_modify", on="modify"):
-            return self.book.leave(order_id)
-        return self.book.modify(order_id, ask)
+            return self.account.leave(order_id)
+        return self.account.modify(order_id, wanted)
 
     def visible(self) -> list[Order]:
         """The book as calls show it, oldest first: orders may come into it late."""
-        return [order for order in self.book.orders.values() if self.shows(order.order_id)]
+        return [order for order in self.account.orders.values() if self.shows(order.order_id)]
 
     def whole_book(self) -> list[Order]:
         """The book as the call for all of it shows it: its newest rows may be missing."""
@@ -183,10 +183,10 @@ class SimulatedBroker:
         """Cancels a resting stop by itself, where that is armed."""
         if self.faults.is_armed("cancel_stop") is None:
             return
-        for order in self.book.live():
+        for order in self.account.live():
             rests = order.status == "TRIGGER_PENDING"
             if rests and self.faults.strike("cancel_stop") is not None:
-                _ = self.book.cancel(order.order_id, message="Cancelled by the exchange")
+                _ = self.account.cancel(order.order_id, message="Cancelled by the exchange")
 
     def _stamped(self, shown: PriceUpdate) -> PriceUpdate:
         fault: Fault | None = self.faults.strike("future_stamps")
@@ -194,7 +194,7 @@ class SimulatedBroker:
         if not ahead:
             return shown
         stamp_us = shown.stamp_us + ahead
-        return PriceUpdate(shown.listing, replace(shown.prices, trade_us=stamp_us), stamp_us)
+        return PriceUpdate(shown.instrument, replace(shown.prices, trade_us=stamp_us), stamp_us)
 
     def _admit(
         self, request: web.Request, operation: str, limit: str, is_known: Callable[[], bool]

@@ -1,4 +1,4 @@
-"""What a broker's dialect is to the rest: its routes, its error bodies, its sockets."""
+"""What a broker's protocol is to the rest: its routes, its error bodies, its sockets."""
 
 from collections.abc import Sequence
 from typing import Final, Literal, NamedTuple, Protocol
@@ -17,17 +17,17 @@ FaultKind = Literal[
 class ApiError(Exception):
     """A call that is answered with the broker's own error body."""
 
-    def __init__(self, trouble: FaultKind, message: str = "") -> None:
+    def __init__(self, kind: FaultKind, message: str = "") -> None:
         """`message` replaces the broker's usual words."""
-        super().__init__(message or trouble)
-        self.trouble: Final[FaultKind] = trouble
+        super().__init__(message or kind)
+        self.kind: Final[FaultKind] = kind
         self.message: Final = message
 
 
 class PriceUpdate(NamedTuple):
     """A share's prices as they are to be sent out."""
 
-    listing: Instrument
+    instrument: Instrument
     prices: Prices
     stamp_us: int
     """The exchange's stamp of the packet, µs since the epoch."""

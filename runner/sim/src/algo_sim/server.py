@@ -18,7 +18,7 @@ from algo_sim.protocol import BrokerProtocol
 from algo_sim.rate_limits import RateLimits
 from algo_sim.settings import Settings, SettingsError
 from algo_sim.simulation import Simulation, Timed
-from algo_sim.tick_source import TickSource, day_begins_us, listings, overview
+from algo_sim.tick_source import TickSource, day_begins_us, instruments, overview
 
 _MOST_BODY: Final = 4_000_000
 _SHUTDOWN_SECONDS: Final = 0.1
@@ -33,19 +33,21 @@ def build(settings: Settings) -> tuple[Simulation, Admin]:
     """
     found = overview(settings.ticks)
     exchange = Exchange(
-        listings(found, instruments=settings.instruments),
+        instruments(found, instruments=settings.instruments),
         start_us=day_begins_us(found.first_us),
         fill=settings.fill,
     )
-    world = Simulation(exchange, TickSource(settings.ticks))
+    simulation = Simulation(exchange, TickSource(settings.ticks))
     for name in settings.brokers:
-        _open(world, name, settings)
+        _open(simulation, name, settings)
     if settings.closing_auction:
         exchange.force_auction(settings.closing_auction)
-    return world, Admin(world, speed=settings.speed)
+    return simulation, Admin(simulation, speed=settings.speed)
 
 
-async def play_scenario(world: Simulation, admin: Admin, rows: Sequence[dict[str, Any]]) -> None:
+async def play_scenario(
+    simulation: Simulation, admin: Admin, rows: Sequence[dict[str, Any]]
+) -> None:
     """Arms what a scenario wants at the start, and lays the rest by for its time.
 
     Raises:
@@ -55,21 +57,23 @@ async def play_scenario(world: Simulation, admin: Admin, rows: Sequence[dict[str
         fields = {key: value for key, value in row.items() if key not in {"at", "when"}}
         try:
             if "at" in row:
-                time_us = world.exchange.at(str(row["at"]))
-                world.timed.append(Timed(time_us, number, partial(admin.arm, fields)))
+                time_us = simulation.exchange.at(str(row["at"]))
+                simulation.timed.append(Timed(time_us, number, partial(admin.arm, fields)))
             else:
                 await admin.arm(fields)
         except (FaultError, BadRequest, ValueError) as error:
             raise SettingsError(f"scenario, row {number + 1}: {error}") from error
-    world.timed.sort()
+    simulation.timed.sort()
 
 
-async def serve(settings: Settings, *, world: Simulation, admin: Admin) -> dict[str, web.AppRunner]:
+async def serve(
+    settings: Settings, *, simulation: Simulation, admin: Admin
+) -> dict[str, web.AppRunner]:
     """Starts to listen; the runners by name, for their ports and their end."""
     runners: dict[str, web.AppRunner] = {}
     tls = _tls(settings)
     for name in settings.brokers:
-        routes = world.dialects[name].routes()
+        routes = simulation.protocols[name].routes()
         runners[name] = await _listen(settings, routes, port=settings.ports[name], tls=tls)
     runners["admin"] = await _listen(
         settings, admin.routes(), port=settings.ports["admin"], tls=None
@@ -87,42 +91,42 @@ def addresses(runners: dict[str, web.AppRunner], *, tls: bool) -> dict[str, str]
     return found
 
 
-async def close(world: Simulation, runners: dict[str, web.AppRunner]) -> None:
+async def close(simulation: Simulation, runners: dict[str, web.AppRunner]) -> None:
     """Ends playing and all connections."""
-    await world.stop()
-    for dialect in world.dialects.values():
-        await dialect.drop_feed()
-        await dialect.close_order_socket()
+    await simulation.stop()
+    for protocol in simulation.protocols.values():
+        await protocol.drop_feed()
+        await protocol.close_order_socket()
     _ = await asyncio.gather(*(runner.cleanup() for runner in runners.values()))
 
 
-def _open(world: Simulation, name: str, settings: Settings) -> None:
-    """An account at a broker and the dialect over it. A dialect's package has LIMITS, order_id
-    and open_dialect.
+def _open(simulation: Simulation, name: str, settings: Settings) -> None:
+    """An account at a broker and the protocol over it. A protocol's package has LIMITS, order_id
+    and open_protocol.
     """
     account = settings.accounts[name]
     module = import_module(f"algo_sim.{name}")
-    book = world.exchange.open_account(
+    book = simulation.exchange.open_account(
         AccountSettings(
             name=name,
-            order_id=partial(module.order_id, world.exchange.day),
+            order_id=partial(module.order_id, simulation.exchange.day),
             cash=account["available_paise"],
         ),
         square_off=account["square_off"],
     )
-    desk = SimulatedBroker(
+    broker = SimulatedBroker(
         name=name,
-        exchange=world.exchange,
-        book=book,
+        exchange=simulation.exchange,
+        account=book,
         limits=RateLimits({**module.LIMITS, **account["limits"]}),
-        flush=world.flush,
+        flush=simulation.flush,
         master_rows=settings.instruments,
         packets=account["packets"],
         last_trade=account.get("last_trade", "clock"),
         registered_ip=account["registered_ip"],
     )
-    world.desks[name] = desk
-    world.dialects[name] = cast("BrokerProtocol", module.open_dialect(desk, account))
+    simulation.brokers[name] = broker
+    simulation.protocols[name] = cast("BrokerProtocol", module.open_protocol(broker, account))
 
 
 async def _listen(

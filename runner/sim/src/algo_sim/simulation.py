@@ -37,8 +37,8 @@ class Simulation:
     def __init__(self, exchange: Exchange, source: TickSource) -> None:
         """Stands still."""
         self.exchange: Final = exchange
-        self.desks: Final[dict[str, SimulatedBroker]] = {}
-        self.dialects: Final[dict[str, BrokerProtocol]] = {}
+        self.brokers: Final[dict[str, SimulatedBroker]] = {}
+        self.protocols: Final[dict[str, BrokerProtocol]] = {}
         self.timed: Final[list[Timed]] = []
         self.played = 0
         self.is_running = False
@@ -50,7 +50,7 @@ class Simulation:
     @property
     def now_us(self) -> int:
         """Exchange time."""
-        return self.exchange.floor.now_us
+        return self.exchange.market.now_us
 
     @property
     def is_done(self) -> bool:
@@ -60,11 +60,11 @@ class Simulation:
     async def flush(self) -> None:
         """Tells everybody what happened to their orders; returns when it is on its way."""
         async with self._telling:
-            for name, desk in self.desks.items():
-                desk.strike_stops()
-                events = desk.updates(desk.book.take_events())
+            for name, broker in self.brokers.items():
+                broker.strike_stops()
+                events = broker.updates(broker.account.take_events())
                 if events:
-                    await self.dialects[name].tell(events)
+                    await self.protocols[name].tell(events)
 
     async def advance_to(self, time_us: int) -> None:
         """Plays all ticks up to a moment and moves the clock there."""
@@ -108,10 +108,10 @@ class Simulation:
         """Sends the last prices again, stamped with the clock: nothing trades, time goes on. A
         broker that sends changes alone is silent about them.
         """
-        floor = self.exchange.floor
-        wanted = {key for dialect in self.dialects.values() for key in dialect.wanted()}
-        found = [floor.listings.by_token(*key) for key in sorted(wanted)]
-        shown = [PriceUpdate(x, floor.prices_of(x), floor.now_us) for x in found if x is not None]
+        market = self.exchange.market
+        wanted = {key for protocol in self.protocols.values() for key in protocol.wanted()}
+        found = [market.instruments.by_token(*key) for key in sorted(wanted)]
+        shown = [PriceUpdate(x, market.prices_of(x), market.now_us) for x in found if x is not None]
         await self._show(shown, is_change=False)
 
     async def _run(self, speed: float) -> None:
@@ -145,7 +145,7 @@ class Simulation:
         return tick is not None and tick[2] <= time_us
 
     def _day_is_over(self) -> bool:
-        hours = [desk.book.hours.closes_us for desk in self.desks.values()]
+        hours = [broker.account.hours.closes_us for broker in self.brokers.values()]
         return self.now_us >= max(hours, default=0) + _DAY_AFTER_CLOSE_US
 
     async def _play_to(self, time_us: float, *, most: int = 0) -> None:
@@ -170,10 +170,10 @@ class Simulation:
             self.exchange.next_day(begins_us)
         self.exchange.tick(tick)
         self.played += 1
-        listing = self.exchange.floor.listings.by_symbol(tick[0], tick[1])
-        if listing is None:
+        instrument = self.exchange.market.instruments.by_symbol(tick[0], tick[1])
+        if instrument is None:
             return None
-        return PriceUpdate(listing, self.exchange.floor.prices_of(listing), tick[2])
+        return PriceUpdate(instrument, self.exchange.market.prices_of(instrument), tick[2])
 
     async def _move_to(self, time_us: int, *, is_quiet: bool = False) -> None:
         """Moves the clock past the last tick; the new time is shown in unchanged prices."""
@@ -189,7 +189,10 @@ class Simulation:
             await self.show_clock()
 
     def _closes_us(self) -> int:
-        return max((desk.book.hours.closes_us for desk in self.desks.values()), default=self.now_us)
+        return max(
+            (broker.account.hours.closes_us for broker in self.brokers.values()),
+            default=self.now_us,
+        )
 
     async def _do_timed(self, time_us: int) -> None:
         while self.timed and self.timed[0].time_us <= time_us:
@@ -202,10 +205,10 @@ class Simulation:
 
     async def _show(self, found: Sequence[PriceUpdate | None], *, is_change: bool = True) -> None:
         prices = [shown for shown in found if shown is not None]
-        for name, dialect in self.dialects.items():
-            desk = self.desks[name]
-            showable = desk.shown(prices)
+        for name, protocol in self.protocols.items():
+            broker = self.brokers[name]
+            showable = broker.shown(prices)
             if showable:
-                is_told = is_change or desk.packets == "clock"
-                await dialect.show(showable if is_told else ())
+                is_told = is_change or broker.packets == "clock"
+                await protocol.show(showable if is_told else ())
         await self.flush()

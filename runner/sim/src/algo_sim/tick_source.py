@@ -56,7 +56,7 @@ def overview(path: Path) -> Overview:
     return Overview(first_prices=first, first_us=first_us)
 
 
-def listings(found: Overview, *, instruments: int) -> Instruments:
+def instruments(found: Overview, *, instruments: int) -> Instruments:
     """The file's shares and filler shares, up to `instruments` in all.
 
     The close of the day before is not in a tick file: the first price stands for it.

@@ -67,28 +67,28 @@ class Clients:
 
     def wanted(self) -> set[tuple[str, int]]:
         """Exchange and number of all shares that somebody subscribed to."""
-        return {key for line in self._open for key in line.subscribed}
+        return {key for client in self._open for key in client.subscribed}
 
     @contextlib.contextmanager
-    def held(self, line: Client) -> Generator[None]:
+    def held(self, client: Client) -> Generator[None]:
         """The line is among the open ones inside."""
-        self._open.add(line)
+        self._open.add(client)
         try:
             yield
         finally:
-            self._open.discard(line)
+            self._open.discard(client)
 
     async def send(self, frame: bytes | str) -> None:
         """The same frame to all."""
-        for line in self:
-            await line.send(frame)
+        for client in self:
+            await client.send(frame)
 
     def drop(self) -> None:
         """Cuts all connections."""
-        for line in self:
-            line.drop()
+        for client in self:
+            client.drop()
 
     async def close(self) -> None:
         """Ends all connections in good order."""
-        for line in self:
-            await line.close()
+        for client in self:
+            await client.close()

@@ -12,7 +12,7 @@ from typing import Any, Final
 from algo_contract.messages.codec import compact
 from algo_contract.messages.runner_state import RunnerState, state_hash
 from algo_contract.redis_keys import strategy as strategy_key
-from algo_engine.events import Action, Cancel, Modify, Place, Tell
+from algo_engine.events import Action, Cancel, Modify, Notice, Place
 from algo_engine.state import (
     State,
     average_price,
@@ -186,13 +186,13 @@ class Journal:
             *self.token,
             self.sequence,
             kind,
-            compact([_intent(a) for a in actions if not isinstance(a, Tell)]),
+            compact([_intent(a) for a in actions if not isinstance(a, Notice)]),
             snapshot(state),
             len(words),
             *words,
         ]
         for told in actions:
-            if isinstance(told, Tell):
+            if isinstance(told, Notice):
                 type_ = "Warning" if told.is_warning else "Normal"
                 args += [told.reason, type_, told.message, state.time_us]
         return args

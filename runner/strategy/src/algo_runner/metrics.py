@@ -8,10 +8,10 @@ from algo_runner.session import StrategySession
 from algo_runner.tick_loop import TickLoop
 
 
-def samples(session: StrategySession, reader: TickReader, market: TickLoop) -> list[Sample]:
+def samples(session: StrategySession, reader: TickReader, tick_loop: TickLoop) -> list[Sample]:
     """The figures of a runner at work."""
     counters = session.counters
-    ignored = counters.ignored_ticks + market.misstamped
+    ignored = counters.ignored_ticks + tick_loop.misstamped
     age = age_seconds(session.last.received_us)
     return [
         _counter("ticks_total", "Ticks read.", reader.ticks),

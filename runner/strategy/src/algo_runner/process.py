@@ -72,11 +72,11 @@ class Runner:
     state_redis: RedisClient
     command_redis: RedisClient
     ticks_redis: RedisClient
-    news: RedisClient
+    account_redis: RedisClient
     """To redis-ticks: the account's orders and quotes."""
 
-    desk: "ExecutionClient | None" = None
-    market: TickLoop = field(default_factory=TickLoop)
+    client: "ExecutionClient | None" = None
+    tick_loop: TickLoop = field(default_factory=TickLoop)
 
 
 async def run(folder: Path, listener: socket.socket) -> None:
@@ -100,7 +100,7 @@ async def run(folder: Path, listener: socket.socket) -> None:
         if not starting.done() or starting.cancelled() or starting.exception():
             return exposition(own)
         runner = starting.result()
-        return exposition([*samples(runner.session, runner.reader, runner.market), *own])
+        return exposition([*samples(runner.session, runner.reader, runner.tick_loop), *own])
 
     pages = Pages(
         metrics=metrics,
@@ -134,8 +134,8 @@ async def _start(folder: Path, day: Assignment, ready: asyncio.Event) -> Runner:
             check_login(folder, state_server, ticks_server)
 
     state_redis = RedisClient(state_server, name=name, on_retry=on_retry)
-    desk = _desk(day, folder)
-    session = await open_session(_at(day, desk), state_redis, desk)
+    client = _client(day, folder)
+    session = await open_session(_at(day, client), state_redis, client)
     stream = redis_keys.ticks(day.feed, day.strategy.exchange, day.strategy.symbol)
     after = first_tick_id(session, now_ms=time.time_ns() // 1_000_000)
     reader = TickReader(
@@ -154,12 +154,12 @@ async def _start(folder: Path, day: Assignment, ready: asyncio.Event) -> Runner:
         state_redis=state_redis,
         command_redis=RedisClient(state_server, name=f"{name}-commands", on_retry=on_retry),
         ticks_redis=RedisClient(ticks_server, name=f"{name}-live", on_retry=on_retry),
-        news=RedisClient(ticks_server, name=f"{name}-news", on_retry=on_retry),
-        desk=desk,
+        account_redis=RedisClient(ticks_server, name=f"{name}-news", on_retry=on_retry),
+        client=client,
     )
 
 
-def _desk(day: Assignment, folder: Path) -> "ExecutionClient | None":
+def _client(day: Assignment, folder: Path) -> "ExecutionClient | None":
     """What a real broker needs is loaded only for one: paper runners stay small."""
     if day.live is None:
         return None
@@ -168,12 +168,12 @@ def _desk(day: Assignment, folder: Path) -> "ExecutionClient | None":
     return open_execution_client(day, folder)
 
 
-def _at(day: Assignment, desk: "ExecutionClient | None") -> Assignment:
-    if desk is None:
+def _at(day: Assignment, client: "ExecutionClient | None") -> Assignment:
+    if client is None:
         return day
     from algo_runner.live.execution_client import trading_context
 
-    return trading_context(day, desk)
+    return trading_context(day, client)
 
 
 async def _work(runner: Runner) -> None:
@@ -182,17 +182,19 @@ async def _work(runner: Runner) -> None:
     """
     after = runner.session.state.last_command or "0-0"
     if is_flat(runner.session.state):
-        after = await _obey_next(runner, after, block_ms=0)
+        after = await _next_commands(runner, after, block_ms=0)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(_housekeep(runner))
-        tasks.create_task(_obey(runner, after))
-        tasks.create_task(_beat(runner))
-        tasks.create_task(follow(runner.session, runner.reader, runner.market, runner.ticks_redis))
-        if runner.desk is not None:
+        tasks.create_task(_follow_commands(runner, after))
+        tasks.create_task(_write_heartbeat(runner))
+        tasks.create_task(
+            follow(runner.session, runner.reader, runner.tick_loop, runner.ticks_redis)
+        )
+        if runner.client is not None:
             from algo_runner.live.tasks import RedisClients, trade_live
 
-            links = RedisClients(orders=runner.news, quotes=runner.ticks_redis)
-            tasks.create_task(trade_live(runner.session, runner.desk, runner.folder, links))
+            redis = RedisClients(orders=runner.account_redis, quotes=runner.ticks_redis)
+            tasks.create_task(trade_live(runner.session, runner.client, runner.folder, redis))
 
 
 async def _housekeep(runner: Runner) -> None:
@@ -200,20 +202,20 @@ async def _housekeep(runner: Runner) -> None:
     session = runner.session
     marked = time.monotonic()
     await _ticks_read(runner)
-    await session.obey_owner()
+    await session.apply_exit_requests()
     is_edit_due = True
     while True:
-        if is_edit_due and runner.market.caught_up.is_set():
+        if is_edit_due and runner.tick_loop.caught_up.is_set():
             is_edit_due = False
-            await session.caught_up()
+            await session.apply_pending_edit()
         await asyncio.sleep(HOUSEKEEPING_SECONDS)
         if session.day.clock == "Wall":
             await _tick_wall_clock(runner)
         if (day := _reloaded(runner, runner.assigned)) != runner.assigned:
             runner.assigned = day
-            if runner.desk is not None:
-                runner.desk.assigned = day
-                session.day = _at(day, runner.desk)
+            if runner.client is not None:
+                runner.client.assigned = day
+                session.day = _at(day, runner.client)
             await session.handle(StrategyEdited(day.strategy), kind="edited")
             log.info("assignment_reloaded", generation=day.strategy.generation)
         if position(session.state) > 0 and time.monotonic() - marked > MARK_SECONDS:
@@ -223,12 +225,12 @@ async def _housekeep(runner: Runner) -> None:
 
 async def _tick_wall_clock(runner: Runner) -> None:
     session, now_us = runner.session, wall_us()
-    market = runner.market
-    if now_us > session.day.session.close_us and not market.ended and not market.is_behind:
-        market.ended = True
+    tick_loop = runner.tick_loop
+    if now_us > session.day.session.close_us and not tick_loop.ended and not tick_loop.is_behind:
+        tick_loop.ended = True
         await session.handle(SessionEnd(), kind="session_end")
     elif now_us >= session.watch().at_us:
-        await session.handle(Timer(now_us), kind="timer", unless=lambda: market.is_behind)
+        await session.handle(Timer(now_us), kind="timer", unless=lambda: tick_loop.is_behind)
 
 
 async def _ticks_read(runner: Runner) -> None:
@@ -237,16 +239,16 @@ async def _ticks_read(runner: Runner) -> None:
     """
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(CATCH_UP_SECONDS):
-            await runner.market.caught_up.wait()
+            await runner.tick_loop.caught_up.wait()
 
 
-async def _obey(runner: Runner, after: str) -> None:
+async def _follow_commands(runner: Runner, after: str) -> None:
     await _ticks_read(runner)
     while True:
-        after = await _obey_next(runner, after, block_ms=COMMANDS_BLOCK_MS)
+        after = await _next_commands(runner, after, block_ms=COMMANDS_BLOCK_MS)
 
 
-async def _obey_next(runner: Runner, after: str, *, block_ms: int) -> str:
+async def _next_commands(runner: Runner, after: str, *, block_ms: int) -> str:
     session = runner.session
     after, commands = await next_commands(
         runner.command_redis,
@@ -257,11 +259,11 @@ async def _obey_next(runner: Runner, after: str, *, block_ms: int) -> str:
     )
     for command in commands:
         await session.handle(command, kind="command")
-        log.info("command_obeyed", kind=command.kind, id=command.id)
+        log.info("command_applied", kind=command.kind, id=command.id)
     return after
 
 
-async def _beat(runner: Runner) -> None:
+async def _write_heartbeat(runner: Runner) -> None:
     """The heartbeat in redis-ticks, at most once a second."""
     session, day = runner.session, runner.session.day
     key = redis_keys.strategy(day.strategy.id, "live")

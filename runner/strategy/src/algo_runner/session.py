@@ -20,6 +20,7 @@ from algo_engine.events import (
     Cancel,
     Event,
     Modify,
+    Notice,
     OrderReported,
     Outcome,
     Place,
@@ -27,7 +28,6 @@ from algo_engine.events import (
     Request,
     RequestResult,
     StrategyEdited,
-    Tell,
     Tick,
     Timer,
 )
@@ -122,14 +122,14 @@ class StrategySession:
             event = self._last_tick() if is_due else ProcessResumed()
             await self._handle(event, kind=kind, is_durable=True)
 
-    async def caught_up(self) -> None:
+    async def apply_pending_edit(self) -> None:
         """The ticks missed are read: what was edited meanwhile, with a position open, is taken
         over now, at the price of now.
         """
         if self._is_edited():
             await self.handle(StrategyEdited(self.day.strategy), kind="edited")
 
-    async def obey_owner(self) -> None:
+    async def apply_exit_requests(self) -> None:
         """Takes over a wish to leave, whatever the price; the rest of an edit waits for ticks."""
         mine, wished = self.state.strategy, self.day.strategy
         if self._is_edited():
@@ -239,7 +239,7 @@ class StrategySession:
                 state, actions, send_by = await self._durable(state, actions, event, kind=kind)
             self.state = state
             for action in actions:
-                if isinstance(action, Tell):
+                if isinstance(action, Notice):
                     continue
                 if self.paper is None:
                     self.outbox.put_nowait((action, send_by))
@@ -259,7 +259,7 @@ class StrategySession:
         self, state: State, actions: list[Action], event: Event, *, kind: str
     ) -> tuple[State, list[Action], float]:
         """Commits a step; what to send, and until when (monotonic seconds). When Redis was away
-        meanwhile the step is thought over anew: an entry that waited is decided on the tick's
+        meanwhile the step is thought over again: an entry that waited is decided on the tick's
         age, and only what is then decided is written.
         """
         while True:
@@ -271,7 +271,7 @@ class StrategySession:
                 assert state.entry is not None, "only an entry is refused for want of room"
                 given_up = RequestResult(state.entry.tag, "place", "rejected", str(error))
                 state, told = step(state, self.day, given_up)
-                actions = [*(a for a in actions if isinstance(a, Tell)), *told]
+                actions = [*(a for a in actions if isinstance(a, Notice)), *told]
             except RedisUnavailable:
                 self.counters.commit_retries += 1
                 self._leave_without_journal(actions)

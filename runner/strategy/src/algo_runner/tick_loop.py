@@ -51,7 +51,7 @@ class TickLoop:
 
 
 async def follow(
-    session: StrategySession, reader: TickReader, market: TickLoop, feed: RedisClient
+    session: StrategySession, reader: TickReader, tick_loop: TickLoop, feed: RedisClient
 ) -> None:
     """Reads ticks until the session has ended. Never raises on what a tick holds.
 
@@ -59,20 +59,20 @@ async def follow(
         Fenced: a newer runner has taken over.
         RedisRefused: this runner's Redis user may not read its ticks.
     """
-    while not market.ended:
+    while not tick_loop.ended:
         closed = await _feed_has_closed(session.day, feed)
         ticks = await reader.read(block_ms=50 if closed else BLOCK_MS)
         if ticks:
-            market.taking = True
-            await take(session, market, ticks)
-            market.taking = False
-        market.note_read(reader)
+            tick_loop.taking = True
+            await take(session, tick_loop, ticks)
+            tick_loop.taking = False
+        tick_loop.note_read(reader)
         if closed and not ticks:
-            market.ended = True
+            tick_loop.ended = True
             await session.handle(SessionEnd(), kind="session_end")
 
 
-async def take(session: StrategySession, market: TickLoop, ticks: Sequence[StreamTick]) -> None:
+async def take(session: StrategySession, tick_loop: TickLoop, ticks: Sequence[StreamTick]) -> None:
     """One batch. The loop body is the hot path: a few comparisons for almost every tick."""
     is_wall = session.day.clock == "Wall"
     tolerance_us = STAMP_TOLERANCE_US if is_wall else NEVER
@@ -86,7 +86,7 @@ async def take(session: StrategySession, market: TickLoop, ticks: Sequence[Strea
             last.price, last.time_us, last.received_us = price, time_us, received_us
             continue
         if not is_well_stamped:
-            market.misstamped += 1
+            tick_loop.misstamped += 1
             continue
         if await session.tick(Tick(price, time_us, entry_id.decode()), received_us=received_us):
             last.price, last.time_us, last.received_us = price, time_us, received_us

@@ -25,36 +25,38 @@ _SAID: Final = (
 )
 
 
-async def request_login(context: Context, key: Key, seen: ObservedFeed, *, generation: int) -> None:
+async def request_login(
+    context: Context, key: Key, observed: ObservedFeed, *, generation: int
+) -> None:
     """Ask once, or come back when it is time to.
 
     Only the account as it was seen is written to, by its generation and version: a session that
     came meanwhile is not replaced.
     """
-    due_us = request_due_us(seen)
+    due_us = request_due_us(observed)
     body = context.accounts.get(ObjectName(key.namespace, key.name))
     if due_us is None or body is None or body["metadata"]["generation"] != generation:
         return
-    if due_us > seen.wall_us:
-        context.queue.add(key, delay=(due_us - seen.wall_us) / 1e6)
+    if due_us > observed.wall_us:
+        context.queue.add(key, delay=(due_us - observed.wall_us) / 1e6)
         return
     context.leadership.check()
     meta = {
         "resourceVersion": body["metadata"]["resourceVersion"],
-        "annotations": {names.LOGIN_REQUESTED_ANNOTATION: timestamp(seen.wall_us, micro=True)},
+        "annotations": {names.LOGIN_REQUESTED_ANNOTATION: timestamp(observed.wall_us, micro=True)},
     }
     answer = await context.kube.patch(ACCOUNTS, key.namespace, key.name, {"metadata": meta})
     context.accounts.put(answer)
     metrics.ACTIONS.labels("RequestLogin").inc()
-    log.warning("login_requested", account=seen.account.id, name=key.name)
-    account = seen.account
+    log.warning("login_requested", account=observed.account.id, name=key.name)
+    account = observed.account
     await emit_event(
         context.kube,
         Subject(resource=ACCOUNTS, namespace=key.namespace, name=account.name, uid=account.uid),
         kind="Warning",
         reason="SessionEnded",
         message=_SAID.format(account.broker),
-        time_us=seen.wall_us,
+        time_us=observed.wall_us,
     )
 
 
@@ -67,18 +69,18 @@ SKEW_US: Final = 60 * SECOND
 worker does not hear it either."""
 
 
-def request_due_us(seen: ObservedFeed) -> int | None:
+def request_due_us(observed: ObservedFeed) -> int | None:
     """The moment from which on another session is to be asked for; None: nothing is to be asked.
 
     Once for a session: a request made after it was issued stands until another one is there. One
     of about the time when it was issued is the request that it answers. The worker replaces one
     whose known end has come by itself.
     """
-    session, now_us = seen.session, seen.wall_us
+    session, now_us = observed.session, observed.wall_us
     is_over = session.expires_us <= now_us
-    if not seen.session_ended or is_over or seen.deleting or seen.account.problem:
+    if not observed.session_ended or is_over or observed.deleting or observed.account.problem:
         return None
-    asked = seen.login_asked_us if seen.login_asked_us <= now_us + SKEW_US else 0
+    asked = observed.login_asked_us if observed.login_asked_us <= now_us + SKEW_US else 0
     if asked > session.issued_us + SKEW_US:
         return None
     return max(asked + DISTANCE_US, session.issued_us + SECOND)

@@ -34,7 +34,7 @@ async def reconcile_account(context: Context, key: Key) -> None:
         context.queue.forget(key)
         return
     account = parse_account(body, context.settings.broker_url_allowlist)
-    in_use = account_key(key.namespace, key.name) in context.live.holding.values()
+    in_use = account_key(key.namespace, key.name) in context.runtime.holding.values()
     session = await _session(context, body, account)
     _note_session(context, key, session)
     feed = await observe_feed(context, key, body, account, session)
@@ -70,9 +70,9 @@ def _note_session(context: Context, key: Key, session: SessionState) -> None:
     """A session that came, went or ended is news to the strategies that trade with it."""
     ended = session.state == "open" and session.expires_us <= context.clock.now_us()
     now = (session, ended)
-    if context.live.sessions.get(key) == now:
+    if context.runtime.sessions.get(key) == now:
         return
-    context.live.sessions[key] = now
+    context.runtime.sessions[key] = now
     for strategy in context.strategies.values():
         name, spec = name_of(strategy), section(strategy, "spec")
         if name.namespace == key.namespace and spec.get("brokerAccount") == key.name:
@@ -86,20 +86,20 @@ async def _write_status(
     status: dict[str, Any] = body.get("status") or {}
     meta = body["metadata"]
     generation = int(meta.get("generation", 1))
-    known = context.live.feeds.get(feed.account.feed)
-    verdicts = account_conditions(
+    known = context.runtime.feeds.get(feed.account.feed)
+    conditions = account_conditions(
         feed,
         heartbeat_us=known.heartbeat_us if known is not None else None,
         deleting=in_use and "deletionTimestamp" in meta,
     )
     fields = {
         "id": feed.account.id,
-        "phase": phase(verdicts),
+        "phase": phase(conditions),
         "observedGeneration": generation,
         "conditions": merge_conditions(
-            status.get("conditions"), verdicts, generation, context.clock.now_us()
+            status.get("conditions"), conditions, generation, context.clock.now_us()
         ),
-        **feed_status(verdicts),
+        **feed_status(conditions),
     }
     shown = {"healthy": None, "message": None} | section(status, "feed")
     changes = status_changes(status | {"feed": shown}, fields)

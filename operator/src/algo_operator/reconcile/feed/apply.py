@@ -40,31 +40,31 @@ class _Pass:
 
     context: Context
     key: Key
-    seen: ObservedFeed
+    observed: ObservedFeed
     password: str = field(repr=False)
     """Of the feed's Redis user: what is granted in this pass is what is written down."""
 
     @property
     def child(self) -> str:
-        return feed_name(self.seen.account.name, self.seen.account.uid)
+        return feed_name(self.observed.account.name, self.observed.account.uid)
 
     @property
     def owned(self) -> bool:
         """What is made for an account under deletion must not be collected with it."""
-        return not self.seen.deleting
+        return not self.observed.deleting
 
 
 async def observe_feed(
     context: Context, key: Key, body: Json, account: Account, session: SessionState
 ) -> ObservedFeed:
     """The facts of an account's feed."""
-    pod, mark = await _pod(context, key, account)
+    pod, fingerprint = await _pod(context, key, account)
     secret = await _secret(context, key, account)
     serves = _serves(context, body, account)
     needs = [
         since
-        for strategy, since in context.live.feed_needs.items()
-        if context.live.follows_feed.get(strategy) == account.feed
+        for strategy, since in context.runtime.feed_needs.items()
+        if context.runtime.follows_feed.get(strategy) == account.feed
     ]
     return ObservedFeed(
         account=account,
@@ -72,31 +72,31 @@ async def observe_feed(
         session=session,
         wall_us=context.clock.now_us(),
         needed_us=min(needs, default=None) if serves else None,
-        sure=not context.live.unplanned and is_deletion_safe(context, key.namespace),
+        sure=not context.runtime.unplanned and is_deletion_safe(context, key.namespace),
         in_position=_in_position(context, account),
         pod=pod,
-        settings_mark=mark,
+        settings_hash=fingerprint,
         session_ended=serves and _is_ended(context, account, session),
         login_asked_us=asked_us(annotations(body).get(names.LOGIN_REQUESTED_ANNOTATION, "")),
         left_over=_is_left_over(context, key, account),
         secret=secret,
         acl_current=_acl_current(context, account, secret),
-        replaced=context.live.replaced_lately(key, context.clock.monotonic()),
+        replaced=context.runtime.replaced_lately(key, context.clock.monotonic()),
     )
 
 
-async def reconcile_feed(context: Context, key: Key, seen: ObservedFeed) -> None:
+async def reconcile_feed(context: Context, key: Key, observed: ObservedFeed) -> None:
     """Bring the feed closer to what it should be."""
-    decided = plan_feed(seen, context.settings)
-    work = _Pass(context, key, seen, _known_password(seen) or secrets.token_urlsafe(32))
+    decided = plan_feed(observed, context.settings)
+    work = _Pass(context, key, observed, _known_password(observed) or secrets.token_urlsafe(32))
     for action in decided.actions:
         context.leadership.check()
         await _one(work, action)
         kind = type(action).__name__
         metrics.ACTIONS.labels(kind).inc()
-        log.info("action_done", action=kind, account=seen.account.id, name=key.name)
+        log.info("action_done", action=kind, account=observed.account.id, name=key.name)
     if decided.wake_us is not None:
-        context.queue.add(key, delay=max((decided.wake_us - seen.wall_us) / 1e6, 0.01))
+        context.queue.add(key, delay=max((decided.wake_us - observed.wall_us) / 1e6, 0.01))
 
 
 def _serves(context: Context, body: Json, account: Account) -> bool:
@@ -109,30 +109,30 @@ def _serves(context: Context, body: Json, account: Account) -> bool:
 
 def _is_ended(context: Context, account: Account, session: SessionState) -> bool:
     """Whether its feed says so of the very session that is on the account now."""
-    known = context.live.feeds.get(account.feed)
+    known = context.runtime.feeds.get(account.feed)
     ended_us = known.ended_us if known is not None else None
     return session.state == "open" and session.issued_us == ended_us
 
 
 def _in_position(context: Context, account: Account) -> bool:
-    follows = context.live.follows_feed
-    return any(follows.get(strategy) == account.feed for strategy in context.live.holding)
+    follows = context.runtime.follows_feed
+    return any(follows.get(strategy) == account.feed for strategy in context.runtime.holding)
 
 
 async def _pod(context: Context, key: Key, account: Account) -> tuple[PodState | None, str]:
     name = feed_name(account.name, account.uid)
     body = context.pods.get(ObjectName(key.namespace, name))
-    if body is None and key in context.live.taken:
+    if body is None and key in context.runtime.taken:
         body = await context.kube.find(PODS, key.namespace, name)
         if body is None or is_feed(body):
-            context.live.taken.discard(key)
+            context.runtime.taken.discard(key)
             body = None
     if body is None:
         return None, ""
     node = str(section(body, "spec").get("nodeName") or "")
     lost = context.nodes.is_lost(node, after_seconds=context.settings.node_lost_seconds)
-    mark = annotations(body).get(FEED_SETTINGS_ANNOTATION, "")
-    return read_feed_pod(body, account.id, node_lost=lost), mark
+    fingerprint = annotations(body).get(FEED_SETTINGS_ANNOTATION, "")
+    return read_feed_pod(body, account.id, node_lost=lost), fingerprint
 
 
 def _is_left_over(context: Context, key: Key, account: Account) -> bool:
@@ -167,8 +167,8 @@ async def _one(work: _Pass, action: act.FeedAction) -> None:
             await _grant(work)
         case act.WriteFeedSecret():
             await _write_secret(work)
-        case act.AnnotateFeed(mark):
-            patch = {"metadata": {"annotations": {names.ASSIGNMENT_ANNOTATION: mark}}}
+        case act.AnnotateFeed(fingerprint):
+            patch = {"metadata": {"annotations": {names.ASSIGNMENT_ANNOTATION: fingerprint}}}
             work.context.pods.put(
                 await work.context.kube.patch(PODS, work.key.namespace, work.child, patch)
             )
@@ -178,68 +178,70 @@ async def _one(work: _Pass, action: act.FeedAction) -> None:
             await _clean(work)
 
 
-def _known_password(seen: ObservedFeed) -> str | None:
+def _known_password(observed: ObservedFeed) -> str | None:
     """The one that its pod has read, where the Secret still tells it."""
-    return seen.secret.password if seen.secret is not None else None
+    return observed.secret.password if observed.secret is not None else None
 
 
 async def _start(work: _Pass) -> None:
-    context, namespace, seen = work.context, work.key.namespace, work.seen
+    context, namespace, observed = work.context, work.key.namespace, work.observed
     there = await context.kube.find(PODS, namespace, work.child)
     if there is not None:
         if is_feed(there):
             context.pods.put(there)
         else:
-            context.live.taken.add(work.key)
+            context.runtime.taken.add(work.key)
         raise Conflict(f"a pod named {work.child} exists already")
-    anew = replace(work, password=secrets.token_urlsafe(32))
-    await context.users.revoke(seen.account.id)
-    await _grant(anew)
-    await _write_secret(anew)
+    again = replace(work, password=secrets.token_urlsafe(32))
+    await context.users.revoke(observed.account.id)
+    await _grant(again)
+    await _write_secret(again)
     body = feed_pod(
-        feed_assignment(seen.account),
-        seen.account,
+        feed_assignment(observed.account),
+        observed.account,
         context.settings,
         namespace=namespace,
         owned=work.owned,
-        session=session_for(seen),
+        session=session_for(observed),
     )
     context.pods.put(await context.kube.create(PODS, namespace, body))
-    await _tell(work, "FeedCreated", f"Started a feed pod for {seen.account.broker}.")
+    await _tell(work, "FeedCreated", f"Started a feed pod for {observed.account.broker}.")
 
 
 async def _grant(work: _Pass) -> None:
-    account = work.seen.account
+    account = work.observed.account
     rules = feed_rules(account=account.id, feed=account.feed, password=work.password)
     await work.context.users.grant(account.id, rules, only=_SERVER)
 
 
 async def _write_secret(work: _Pass) -> None:
-    context, seen, namespace = work.context, work.seen, work.key.namespace
-    session = seen.session
+    context, observed, namespace = work.context, work.observed, work.key.namespace
+    session = observed.session
     body = feed_secret(
-        seen.account,
-        redis_file(context.settings, seen.account.id, work.password),
-        context.sessions.text(seen.account.uid, session.mark) if session.state == "open" else "",
+        observed.account,
+        redis_file(context.settings, observed.account.id, work.password),
+        context.sessions.text(observed.account.uid, session.fingerprint)
+        if session.state == "open"
+        else "",
         namespace=namespace,
         owned=work.owned,
     )
-    if seen.secret is None:
+    if observed.secret is None:
         await context.kube.create(SECRETS, namespace, body)
         return
     meta = {
         "ownerReferences": body["metadata"].get("ownerReferences"),
         "labels": body["metadata"]["labels"],
-        "resourceVersion": seen.secret.version,
+        "resourceVersion": observed.secret.version,
     }
     patch = {"metadata": meta, "data": body["data"]}
     await context.kube.patch(SECRETS, namespace, work.child, patch)
 
 
 async def _delete(work: _Pass, action: act.DeleteFeed) -> None:
-    context, pod = work.context, work.seen.pod
+    context, pod = work.context, work.observed.pod
     if action.why == KEPT_CRASHING:
-        context.live.replaced.setdefault(work.key, []).append(context.clock.monotonic())
+        context.runtime.replaced.setdefault(work.key, []).append(context.clock.monotonic())
     await context.kube.delete(
         PODS, work.key.namespace, work.child, uid=action.uid, grace_seconds=action.grace_seconds
     )
@@ -248,14 +250,14 @@ async def _delete(work: _Pass, action: act.DeleteFeed) -> None:
 
 
 async def _clean(work: _Pass) -> None:
-    secret = work.seen.secret
-    await work.context.users.revoke(work.seen.account.id)
+    secret = work.observed.secret
+    await work.context.users.revoke(work.observed.account.id)
     if secret is not None:
         await work.context.kube.delete(SECRETS, work.key.namespace, work.child, uid=secret.uid)
 
 
 async def _tell(work: _Pass, reason: str, message: str) -> None:
-    account = work.seen.account
+    account = work.observed.account
     subject = Subject(
         resource=ACCOUNTS, namespace=work.key.namespace, name=account.name, uid=account.uid
     )

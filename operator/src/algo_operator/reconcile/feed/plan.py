@@ -14,25 +14,25 @@ TAKEN_US: Final = 5 * SECOND
 """A name that something else has is asked for again after this long."""
 
 
-def plan_feed(seen: ObservedFeed, settings: Settings) -> FeedPlan:
+def plan_feed(observed: ObservedFeed, settings: Settings) -> FeedPlan:
     """Decide on one account's feed."""
-    wanted = wants_feed(seen)
+    wanted = wants_feed(observed)
     return FeedPlan(
-        actions=tuple(_steps(seen, settings, wanted=wanted)),
+        actions=tuple(_steps(observed, settings, wanted=wanted)),
         wanted=wanted,
-        wake_us=_wake(seen),
+        wake_us=_wake(observed),
     )
 
 
-def _steps(seen: ObservedFeed, settings: Settings, *, wanted: bool) -> list[act.FeedAction]:
-    pod, secret = seen.pod, seen.secret
+def _steps(observed: ObservedFeed, settings: Settings, *, wanted: bool) -> list[act.FeedAction]:
+    pod, secret = observed.pod, observed.secret
     foreign = secret is not None and secret.foreign
     if pod is None:
         if wanted:
             return [] if foreign else [act.StartFeed()]
-        lets_go = seen.sure and not seen.in_position
+        lets_go = observed.sure and not observed.in_position
         return [act.CleanFeed()] if secret is not None and not foreign and lets_go else []
-    if seen.left_over and not pod.leaving:
+    if observed.left_over and not pod.leaving:
         return [act.DeleteFeed(pod.uid, "it is of an account of this name that is gone")]
     if not pod.ours or foreign:
         return []
@@ -42,33 +42,33 @@ def _steps(seen: ObservedFeed, settings: Settings, *, wanted: bool) -> list[act.
         return []
     if not wanted:
         return [act.DeleteFeed(pod.uid, "no strategy needs it now")]
-    why = _replacement(seen, pod, settings)
+    why = _replacement(observed, pod, settings)
     if why:
-        return [act.DeleteFeed(pod.uid, why, 0 if seen.in_position else None)]
-    return _keep(seen, pod)
+        return [act.DeleteFeed(pod.uid, why, 0 if observed.in_position else None)]
+    return _keep(observed, pod)
 
 
-def _replacement(seen: ObservedFeed, pod: PodState, settings: Settings) -> str:
-    """Why a pod that should exist must be made anew, or nothing."""
+def _replacement(observed: ObservedFeed, pod: PodState, settings: Settings) -> str:
+    """Why a pod that should exist must be made again, or nothing."""
     if pod.ended:
         return "it was evicted or ended"
-    wait = patience(at_risk=seen.in_position, replaced=seen.replaced)
-    if pod.backing_off and seen.wall_us - pod.created_us > wait:
+    wait = patience(at_risk=observed.in_position, replaced=observed.replaced)
+    if pod.backing_off and observed.wall_us - pod.created_us > wait:
         return KEPT_CRASHING
-    if seen.in_position or not seen.sure:
+    if observed.in_position or not observed.sure:
         return ""
     if pod.image != settings.runner_image:
         return "there is a new image"
-    if seen.settings_mark != feed_settings_hash(feed_assignment(seen.account), settings):
+    if observed.settings_hash != feed_settings_hash(feed_assignment(observed.account), settings):
         return "the account's settings changed"
     return ""
 
 
-def _keep(seen: ObservedFeed, pod: PodState) -> list[act.FeedAction]:
-    assignment, secret = feed_assignment(seen.account), seen.secret
-    session = session_for(seen)
-    steps: list[act.FeedAction] = [] if seen.acl_current else [act.GrantFeed()]
-    if seen.account.problem:
+def _keep(observed: ObservedFeed, pod: PodState) -> list[act.FeedAction]:
+    assignment, secret = feed_assignment(observed.account), observed.secret
+    session = session_for(observed)
+    steps: list[act.FeedAction] = [] if observed.acl_current else [act.GrantFeed()]
+    if observed.account.problem:
         # Its spec may name any host by now: the pod goes on as it was made, and so does its user
         # where its password cannot be read, for a new one would not be handed to it.
         return steps if secret is not None and secret.password else []
@@ -80,29 +80,29 @@ def _keep(seen: ObservedFeed, pod: PodState) -> list[act.FeedAction]:
     )
     if stale:
         steps.append(act.WriteFeedSecret())
-    if pod.mark != (mark := feed_hash(assignment, session)):
-        steps.append(act.AnnotateFeed(mark))
+    if pod.fingerprint != (fingerprint := feed_hash(assignment, session)):
+        steps.append(act.AnnotateFeed(fingerprint))
     return steps
 
 
-def session_for(seen: ObservedFeed) -> str:
+def session_for(observed: ObservedFeed) -> str:
     """The session that the Secret should hold: the newest, for as long as one can be read."""
-    if seen.session.state == "open":
-        return seen.session.mark
-    return seen.secret.session if seen.secret is not None else ""
+    if observed.session.state == "open":
+        return observed.session.fingerprint
+    return observed.secret.session if observed.secret is not None else ""
 
 
-def _wake(seen: ObservedFeed) -> int | None:
-    now, pod = seen.wall_us, seen.pod
+def _wake(observed: ObservedFeed) -> int | None:
+    now, pod = observed.wall_us, observed.pod
     moments: list[int] = []
-    if seen.needed_us is not None:
-        moments.append(seen.needed_us)
-    if seen.session.state == "open":
-        moments.append(seen.session.expires_us)
+    if observed.needed_us is not None:
+        moments.append(observed.needed_us)
+    if observed.session.state == "open":
+        moments.append(observed.session.expires_us)
     if pod is not None and pod.backing_off:
-        wait = patience(at_risk=seen.in_position, replaced=seen.replaced)
+        wait = patience(at_risk=observed.in_position, replaced=observed.replaced)
         moments.append(pod.created_us + wait + SECOND)
-    taken = seen.secret is not None and seen.secret.foreign
+    taken = observed.secret is not None and observed.secret.foreign
     if taken or (pod is not None and not pod.ours):
         moments.append(now + TAKEN_US)
     return min((moment for moment in moments if moment > now), default=None)

@@ -36,31 +36,38 @@ class Pass:
     """One pass over one strategy, while it is carried out."""
 
     context: Context
-    seen: ObservedStrategy
+    observed: ObservedStrategy
     password: str
 
     @property
     def child(self) -> str:
         """The name of the pod and the Secret."""
-        return runner_name(self.seen.wish.name.name, self.seen.wish.uid)
+        return runner_name(self.observed.strategy.name.name, self.observed.strategy.uid)
 
     @property
     def namespace(self) -> str:
         """Where everything of the strategy is."""
-        return self.seen.wish.name.namespace
+        return self.observed.strategy.name.namespace
 
 
-async def apply(context: Context, seen: ObservedStrategy, actions: tuple[act.Action, ...]) -> None:
+async def apply(
+    context: Context, observed: ObservedStrategy, actions: tuple[act.Action, ...]
+) -> None:
     """Carry the actions out."""
-    known = password_in(seen.secret.redis) if seen.secret is not None else None
-    work = Pass(context, seen, known or secrets.token_urlsafe(32))
+    known = password_in(observed.secret.redis) if observed.secret is not None else None
+    work = Pass(context, observed, known or secrets.token_urlsafe(32))
     for action in actions:
         context.leadership.check()
         await _one(work, action)
         kind = type(action).__name__
         metrics.ACTIONS.labels(kind).inc()
         if not isinstance(action, act.WriteStatus):
-            log.info("action_done", action=kind, strategy=seen.wish.id, name=seen.wish.name.name)
+            log.info(
+                "action_done",
+                action=kind,
+                strategy=observed.strategy.id,
+                name=observed.strategy.name.name,
+            )
 
 
 async def _one(work: Pass, action: act.Action) -> None:  # noqa: C901, PLR0912 - one case per action
@@ -80,8 +87,8 @@ async def _one(work: Pass, action: act.Action) -> None:  # noqa: C901, PLR0912 -
             work.context.pods.put(await work.context.kube.create(PODS, work.namespace, pod))
         case act.DeletePod():
             await _delete_pod(work, action)
-        case act.AnnotatePod(mark):
-            patch = {"metadata": {"annotations": {names.ASSIGNMENT_ANNOTATION: mark}}}
+        case act.AnnotatePod(fingerprint):
+            patch = {"metadata": {"annotations": {names.ASSIGNMENT_ANNOTATION: fingerprint}}}
             work.context.pods.put(
                 await work.context.kube.patch(PODS, work.namespace, work.child, patch)
             )
@@ -97,16 +104,18 @@ async def _one(work: Pass, action: act.Action) -> None:  # noqa: C901, PLR0912 -
             await _tell(work, kind, reason, message)
 
 
-def subject_of(seen: ObservedStrategy) -> Subject:
+def subject_of(observed: ObservedStrategy) -> Subject:
     """The strategy, as the object of Events."""
-    name = seen.wish.name
-    return Subject(resource=STRATEGIES, namespace=name.namespace, name=name.name, uid=seen.wish.uid)
+    name = observed.strategy.name
+    return Subject(
+        resource=STRATEGIES, namespace=name.namespace, name=name.name, uid=observed.strategy.uid
+    )
 
 
 async def _tell(work: Pass, kind: str, reason: str, message: str) -> None:
     await emit_event(
         work.context.kube,
-        subject_of(work.seen),
+        subject_of(work.observed),
         kind=kind,
         reason=reason,
         message=message,
@@ -115,16 +124,16 @@ async def _tell(work: Pass, kind: str, reason: str, message: str) -> None:
 
 
 async def _refresh(work: Pass) -> Json:
-    """Read the strategy anew after a conflict; the next pass sees it."""
-    name = work.seen.wish.name
+    """Read the strategy again after a conflict; the next pass sees it."""
+    name = work.observed.strategy.name
     body = await work.context.kube.get(STRATEGIES, name.namespace, name.name)
     work.context.strategies.put(body)
     return body
 
 
 def _current(work: Pass) -> Json:
-    body = work.context.strategies.get(work.seen.wish.name)
-    if body is None or body["metadata"]["uid"] != work.seen.wish.uid:
+    body = work.context.strategies.get(work.observed.strategy.name)
+    if body is None or body["metadata"]["uid"] != work.observed.strategy.uid:
         raise NotFound("the strategy is gone")
     return body
 
@@ -134,7 +143,7 @@ async def _set_finalizer(work: Pass, *, present: bool) -> None:
     others = [name for name in finalizers(body) if name != names.FINALIZER]
     wanted = [*others, names.FINALIZER] if present else others
     meta = {"finalizers": wanted, "resourceVersion": body["metadata"]["resourceVersion"]}
-    name = work.seen.wish.name
+    name = work.observed.strategy.name
     try:
         answer = await work.context.kube.patch(
             STRATEGIES, name.namespace, name.name, {"metadata": meta}
@@ -147,10 +156,10 @@ async def _set_finalizer(work: Pass, *, present: bool) -> None:
 
 async def _write_status(work: Pass, fields: dict[str, Any], *, guarded: bool) -> None:
     """Write the status; before a new epoch only if nothing changed and no pod is there."""
-    name, patch = work.seen.wish.name, {"status": fields}
+    name, patch = work.observed.strategy.name, {"status": fields}
     if guarded:
         body = _current(work)
-        if body["metadata"].get("generation") != work.seen.wish.generation:
+        if body["metadata"].get("generation") != work.observed.strategy.generation:
             raise Conflict("the spec changed meanwhile")
         pod = await work.context.kube.find(PODS, work.namespace, work.child)
         if pod is not None:
@@ -172,11 +181,11 @@ def _note_pod(work: Pass, pod: Json) -> None:
     if is_runner(pod):
         work.context.pods.put(pod)
     else:
-        work.context.live.taken.add(strategy_key(work.seen.wish.name))
+        work.context.runtime.taken.add(strategy_key(work.observed.strategy.name))
 
 
 async def _grant(work: Pass, action: act.GrantRedis) -> None:
-    user = work.seen.wish.id
+    user = work.observed.strategy.id
     rules = runner_rules(
         strategy=user,
         instrument=action.symbol,
@@ -191,38 +200,42 @@ async def _grant(work: Pass, action: act.GrantRedis) -> None:
 async def _write_secret(work: Pass, action: act.WriteSecret) -> None:
     """Make the Secret or change the one that was seen; no other owner is left on it."""
     kube, namespace = work.context.kube, work.namespace
-    redis = redis_file(work.context.settings, work.seen.wish.id, work.password)
+    redis = redis_file(work.context.settings, work.observed.strategy.id, work.password)
     body = runner_secret(
         action.assignment, redis, owned=action.owned, session=_session(work, action.session)
     )
-    if work.seen.secret is None:
+    if work.observed.secret is None:
         await kube.create(SECRETS, namespace, body)
         return
     meta = {
         "ownerReferences": body["metadata"].get("ownerReferences"),
         "labels": body["metadata"]["labels"],
-        "resourceVersion": work.seen.secret.version,
+        "resourceVersion": work.observed.secret.version,
     }
     await kube.patch(SECRETS, namespace, work.child, {"metadata": meta, "data": body["data"]})
 
 
-def _session(work: Pass, mark: str) -> str:
+def _session(work: Pass, fingerprint: str) -> str:
     """The session's JSON; nothing where the Secret keeps the one it has."""
-    account, known = work.seen.account, work.seen.secret
-    kept = known is not None and known.session == mark and work.seen.session.mark != mark
-    if not mark or account is None or kept:
+    account, known = work.observed.account, work.observed.secret
+    kept = (
+        known is not None
+        and known.session == fingerprint
+        and work.observed.session.fingerprint != fingerprint
+    )
+    if not fingerprint or account is None or kept:
         return ""
-    return work.context.sessions.text(account.uid, mark)
+    return work.context.sessions.text(account.uid, fingerprint)
 
 
 async def _delete_secret(work: Pass) -> None:
-    secret = work.seen.secret
+    secret = work.observed.secret
     if secret is not None and not secret.foreign:
         await work.context.kube.delete(SECRETS, work.namespace, work.child, uid=secret.uid)
 
 
 async def _delete_pod(work: Pass, action: act.DeletePod) -> None:
-    pod = work.seen.pod
+    pod = work.observed.pod
     await work.context.kube.delete(
         PODS, work.namespace, work.child, uid=action.uid, grace_seconds=action.grace_seconds
     )
@@ -232,7 +245,10 @@ async def _delete_pod(work: Pass, action: act.DeletePod) -> None:
 
 async def _send(work: Pass, command: act.SendCommand) -> None:
     """Append a command unless the same id is there already."""
-    key, state = redis_keys.strategy(work.seen.wish.id, "commands"), work.context.links.state
+    key, state = (
+        redis_keys.strategy(work.observed.strategy.id, "commands"),
+        work.context.redis.state,
+    )
     with redis_errors("state"):
         entries = await state.xrevrange(key, count=_COMMANDS_SEARCHED)
         if any(fields.get(stream_fields.COMMAND_ID) == command.id for _, fields in entries):
@@ -251,22 +267,22 @@ async def _unless_abandoned(work: Pass, step: Awaitable[None]) -> None:
     try:
         await step
     except RedisUnavailable as error:
-        if not work.seen.abandoned:
+        if not work.observed.abandoned:
             raise
-        log.warning("left_in_redis", strategy=work.seen.wish.id, error=str(error))
+        log.warning("left_in_redis", strategy=work.observed.strategy.id, error=str(error))
 
 
 async def _revoke(work: Pass) -> None:
-    await publish_events(work.context, work.seen.wish.id, subject_of(work.seen))
-    await work.context.users.revoke(work.seen.wish.id)
+    await publish_events(work.context, work.observed.strategy.id, subject_of(work.observed))
+    await work.context.users.revoke(work.observed.strategy.id)
 
 
 async def _forget(work: Pass) -> None:
-    strategy = work.seen.wish.id
+    strategy = work.observed.strategy.id
     with redis_errors("state"):
         parts = ("state", "commands", "fence", "paper", "events-seen")
-        await work.context.links.state.delete(
+        await work.context.redis.state.delete(
             *(redis_keys.strategy(strategy, part) for part in parts)
         )
     with redis_errors("ticks"):
-        await work.context.links.ticks.delete(redis_keys.strategy(strategy, "live"))
+        await work.context.redis.ticks.delete(redis_keys.strategy(strategy, "live"))

@@ -26,29 +26,31 @@ _REFUSED: Final = frozenset(
 """Why a strategy that would be due will not trade: it is in nobody's way."""
 
 
-def conflicts_of(context: Context, wish: StrategyResource) -> tuple[ConflictingStrategy, ...]:
+def conflicts_of(context: Context, strategy: StrategyResource) -> tuple[ConflictingStrategy, ...]:
     """The rivals of a live strategy; paper ones have a book each."""
-    if wish.mode != "Live" or wish.spec is None:
+    if strategy.mode != "Live" or strategy.spec is None:
         return ()
-    return tuple(_rival(context, other) for other in _others(context, wish, wish.spec))
+    return tuple(
+        _conflicting(context, other) for other in _others(context, strategy, strategy.spec)
+    )
 
 
-def wake_conflicting(context: Context, wish: StrategyResource) -> None:
+def wake_conflicting(context: Context, strategy: StrategyResource) -> None:
     """Look again at those that waited for this strategy to be done."""
-    if wish.mode == "Live" and wish.spec is not None:
-        for other in _others(context, wish, wish.spec):
+    if strategy.mode == "Live" and strategy.spec is not None:
+        for other in _others(context, strategy, strategy.spec):
             context.queue.add(strategy_key(other.name))
 
 
 def _others(
-    context: Context, wish: StrategyResource, spec: TradingStrategySpec
+    context: Context, strategy: StrategyResource, spec: TradingStrategySpec
 ) -> list[StrategyResource]:
     found: list[StrategyResource] = []
     for body in context.strategies.values():
         meta, asked = body["metadata"], body.get("spec") or {}
-        if meta["namespace"] != wish.name.namespace or meta["uid"] == wish.uid:
+        if meta["namespace"] != strategy.name.namespace or meta["uid"] == strategy.uid:
             continue
-        if asked.get("mode") != "Live" or asked.get("brokerAccount") != wish.account:
+        if asked.get("mode") != "Live" or asked.get("brokerAccount") != strategy.account:
             continue
         other = parse_strategy(body)
         if other.spec is not None and _position(other.spec) == _position(spec):
@@ -60,7 +62,7 @@ def _position(spec: TradingStrategySpec) -> tuple[str, str, str]:
     return spec.exchange, spec.symbol, spec.product
 
 
-def _rival(context: Context, other: StrategyResource) -> ConflictingStrategy:
+def _conflicting(context: Context, other: StrategyResource) -> ConflictingStrategy:
     key: Key = strategy_key(other.name)
     pod = context.pods.get(
         ObjectName(other.name.namespace, runner_name(other.name.name, other.uid))
@@ -71,8 +73,8 @@ def _rival(context: Context, other: StrategyResource) -> ConflictingStrategy:
         name=other.name.name,
         uid=other.uid,
         created_us=other.created_us,
-        at_risk=key in context.live.holding or (moving and key in context.live.unplanned),
-        in_session=pod is not None or key in context.live.claims,
+        at_risk=key in context.runtime.holding or (moving and key in context.runtime.unplanned),
+        in_session=pod is not None or key in context.runtime.claims,
         due=_is_due(context, other),
     )
 
@@ -85,7 +87,7 @@ def _is_due(context: Context, other: StrategyResource) -> bool:
         return False
     wall_us = context.clock.now_us()
     recorded = (body.get("spec") or {}).get("clock") == "Feed"
-    feed = context.live.feeds.get(context.live.follows_feed.get(strategy_key(other.name), ""))
+    feed = context.runtime.feeds.get(context.runtime.follows_feed.get(strategy_key(other.name), ""))
     now_us = (feed.clock_us if feed is not None else None) if recorded else wall_us
     if now_us is None:
         return False

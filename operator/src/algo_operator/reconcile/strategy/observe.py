@@ -48,21 +48,22 @@ async def observe(
     body = context.strategies.get(name)
     if body is None:
         return None
-    wish = parse_strategy(body)
-    account, missing = account_of(context, wish)
+    strategy = parse_strategy(body)
+    account, missing = account_of(context, strategy)
     tenant = context.tenant_of(name.namespace)
-    pod = _pod(context, wish) or await _foreign_pod(context, wish)
-    began = bool(wish.epoch) or pod is not None or thoroughly
-    secret = await _secret(context, wish) if began else None
+    pod = _pod(context, strategy) or await _foreign_pod(context, strategy)
+    began = bool(strategy.epoch) or pod is not None or thoroughly
+    secret = await _secret(context, strategy) if began else None
     runner, known, unreadable = None, True, tuple[str, ...]()
     if began:
-        runner, known, unreadable = await _runner(context, wish)
-    followed = context.live.followed.get(wish.id)
+        runner, known, unreadable = await _runner(context, strategy)
+    followed = context.runtime.followed.get(strategy.id)
     if followed is not None:
         unreadable += tuple(sorted(followed.unreadable))
-    instrument = f"{wish.spec.exchange}:{wish.spec.symbol}" if wish.spec is not None else ""
+    spec = strategy.spec
+    instrument = f"{spec.exchange}:{spec.symbol}" if spec is not None else ""
     return ObservedStrategy(
-        wish=wish,
+        strategy=strategy,
         tenant=tenant,
         account=account,
         account_missing=missing,
@@ -73,20 +74,20 @@ async def observe(
         runner=runner,
         runner_known=known,
         unreadable=unreadable,
-        acl_current=_acl_current(context, wish, secret, tenant or ""),
-        last_error=context.live.errors.get(strategy_key(name)),
-        replaced=context.live.replaced_lately(strategy_key(name), context.clock.monotonic()),
+        acl_current=_acl_current(context, strategy, secret, tenant or ""),
+        last_error=context.runtime.errors.get(strategy_key(name)),
+        replaced=context.runtime.replaced_lately(strategy_key(name), context.clock.monotonic()),
         last_price=followed.last_price if followed is not None else None,
         silent=followed.silent if followed is not None else False,
-        session=_session(context, wish),
-        rivals=conflicts_of(context, wish),
+        session=_session(context, strategy),
+        conflicts=conflicts_of(context, strategy),
     )
 
 
 def _feed(context: Context, account: Account | None, instrument: str) -> FeedState:
     """What is known of the feed, and whose it is."""
     feed = account.feed if account is not None else redis_keys.SHARED_FEED
-    facts = context.live.feed_facts(feed, instrument)
+    facts = context.runtime.feed_facts(feed, instrument)
     if account is not None and account.feed == account.id:
         return replace(facts, broker=account.broker)
     owner = context.shared_account()
@@ -94,85 +95,87 @@ def _feed(context: Context, account: Account | None, instrument: str) -> FeedSta
     return replace(facts, broker=str(broker or PAPER))
 
 
-def _session(context: Context, wish: StrategyResource) -> SessionState:
+def _session(context: Context, strategy: StrategyResource) -> SessionState:
     """The session a live strategy trades with."""
-    if wish.mode != "Live":
+    if strategy.mode != "Live":
         return NO_SESSION
-    body = context.accounts.get(ObjectName(wish.name.namespace, wish.account))
+    body = context.accounts.get(ObjectName(strategy.name.namespace, strategy.account))
     if body is None:
         return NO_SESSION
-    return context.sessions.look(body, context.namespace_uid(wish.name.namespace))
+    return context.sessions.look(body, context.namespace_uid(strategy.name.namespace))
 
 
-def account_of(context: Context, wish: StrategyResource) -> tuple[Account | None, bool]:
+def account_of(context: Context, strategy: StrategyResource) -> tuple[Account | None, bool]:
     """The account whose clock and feed count, and whether one that was asked for is missing.
 
     One that is gone is known by what it last was, so that a position stays guarded by its prices.
     """
-    key, before = strategy_key(wish.name), context.live.accounts
+    key, before = strategy_key(strategy.name), context.runtime.accounts
     body = (
-        context.accounts.get(ObjectName(wish.name.namespace, wish.account))
-        if wish.account
+        context.accounts.get(ObjectName(strategy.name.namespace, strategy.account))
+        if strategy.account
         else context.shared_account()
     )
     if body is not None:
         account = parse_account(body, context.settings.broker_url_allowlist)
-        if wish.account:
+        if strategy.account:
             before[key] = account
         return account, False
     last = before.get(key)
-    known = last if last is not None and last.name == wish.account else None
-    return known, bool(wish.account)
+    known = last if last is not None and last.name == strategy.account else None
+    return known, bool(strategy.account)
 
 
-def _pod(context: Context, wish: StrategyResource) -> PodState | None:
-    body = context.pods.get(ObjectName(wish.name.namespace, runner_name(wish.name.name, wish.uid)))
+def _pod(context: Context, strategy: StrategyResource) -> PodState | None:
+    body = context.pods.get(
+        ObjectName(strategy.name.namespace, runner_name(strategy.name.name, strategy.uid))
+    )
     if body is None:
         return None
     node = str(section(body, "spec").get("nodeName") or "")
     lost = context.nodes.is_lost(node, after_seconds=context.settings.node_lost_seconds)
-    return read_pod(body, wish.uid, node_lost=lost)
+    return read_pod(body, strategy.uid, node_lost=lost)
 
 
-async def _foreign_pod(context: Context, wish: StrategyResource) -> PodState | None:
+async def _foreign_pod(context: Context, strategy: StrategyResource) -> PodState | None:
     """What had the pod's name when last looked; no watch of ours follows it."""
-    key = strategy_key(wish.name)
-    if key not in context.live.taken:
+    key = strategy_key(strategy.name)
+    if key not in context.runtime.taken:
         return None
-    name = runner_name(wish.name.name, wish.uid)
-    body = await context.kube.find(PODS, wish.name.namespace, name)
+    name = runner_name(strategy.name.name, strategy.uid)
+    body = await context.kube.find(PODS, strategy.name.namespace, name)
     if body is None or is_runner(body):
-        context.live.taken.discard(key)
+        context.runtime.taken.discard(key)
         return None
-    return read_pod(body, wish.uid, node_lost=False)
+    return read_pod(body, strategy.uid, node_lost=False)
 
 
-async def _secret(context: Context, wish: StrategyResource) -> SecretState | None:
-    name = runner_name(wish.name.name, wish.uid)
-    body = await context.kube.find(SECRETS, wish.name.namespace, name)
-    return None if body is None else read_secret(body, wish.uid, context.settings)
+async def _secret(context: Context, strategy: StrategyResource) -> SecretState | None:
+    name = runner_name(strategy.name.name, strategy.uid)
+    body = await context.kube.find(SECRETS, strategy.name.namespace, name)
+    return None if body is None else read_secret(body, strategy.uid, context.settings)
 
 
 async def _runner(
-    context: Context, wish: StrategyResource
+    context: Context, strategy: StrategyResource
 ) -> tuple[RunnerState | None, bool, tuple[str, ...]]:
     """The runner's state, whether the answer can be relied on, and what cannot be read."""
-    if context.live.redis_down:
+    if context.runtime.redis_down:
         return None, False, ()
     try:
         with redis_errors("state"):
-            fields = await context.links.state.hgetall(redis_keys.strategy(wish.id, STATE))
+            fields = await context.redis.state.hgetall(redis_keys.strategy(strategy.id, STATE))
         return runner_state(fields), True, ()
     except RedisUnavailable as error:
-        log.warning("runner_state_unavailable", strategy=wish.id, error=str(error))
+        log.warning("runner_state_unavailable", strategy=strategy.id, error=str(error))
     except (Unreadable, ValueError) as error:
-        log.warning("runner_state_unreadable", strategy=wish.id, error=str(error))
+        log.warning("runner_state_unreadable", strategy=strategy.id, error=str(error))
         return None, False, (STATE,)
     return None, False, ()
 
 
 def _acl_current(
-    context: Context, wish: StrategyResource, secret: SecretState | None, tenant: str
+    context: Context, strategy: StrategyResource, secret: SecretState | None, tenant: str
 ) -> bool:
     password = password_in(secret.redis) if secret is not None else None
     if secret is None or secret.assignment is None or password is None:
@@ -180,7 +183,7 @@ def _acl_current(
     assignment = secret.assignment
     try:
         rules = runner_rules(
-            strategy=wish.id,
+            strategy=strategy.id,
             instrument=(assignment.strategy.exchange, assignment.strategy.symbol),
             feed=assignment.feed,
             account=assignment.account_id,
@@ -189,4 +192,4 @@ def _acl_current(
         )
     except (ValueError, TypeError):
         return False
-    return context.users.is_current(wish.id, rules)
+    return context.users.is_current(strategy.id, rules)

@@ -16,10 +16,10 @@ from algo_operator.status.strategy import desired_status, status_changes
 
 _REPLACE_AT_RISK: Final = (2 * SECOND, 30 * SECOND)
 _AT_ONCE: Final = 20
-"""So many crashing runners in position are made anew at once, before the waits begin."""
+"""So many crashing runners in position are made again at once, before the waits begin."""
 _REPLACE_FLAT: Final = (10 * SECOND, 300 * SECOND)
 """A pod that backs off is re-created once it is this old, twice as old after each time lately, up
-to the second figure: a position is not left to the kubelet's back-off, nor re-created for ever."""
+to the second figure: a position is not left to the kubelet's back-off, nor re-created forever."""
 KEPT_CRASHING: Final = "it kept crashing"
 _WIND_DOWN: Final = 15 * SECOND
 """A runner that holds nothing has this long to say so before a deletion goes on without it."""
@@ -45,100 +45,111 @@ class Plan:
     wake_us: int | None
 
 
-def plan(seen: ObservedStrategy, settings: Settings) -> Plan:
+def plan(observed: ObservedStrategy, settings: Settings) -> Plan:
     """Decide on one strategy."""
-    day = day_of(seen, lead_seconds=settings.pod_lead_seconds)
-    problem = blocker_of(seen, day)
-    wanted = wants_pod(seen, day, problem)
-    epoch = _next_epoch(seen) if wanted and seen.pod is None else seen.wish.epoch
-    steps = _pod_steps(seen, day, problem, settings, wanted=wanted, epoch=epoch)
+    day = day_of(observed, lead_seconds=settings.pod_lead_seconds)
+    problem = blocker_of(observed, day)
+    wanted = wants_pod(observed, day, problem)
+    epoch = _next_epoch(observed) if wanted and observed.pod is None else observed.strategy.epoch
+    steps = _pod_steps(observed, day, problem, settings, wanted=wanted, epoch=epoch)
     makes_pod = any(isinstance(step, act.CreatePod) for step in steps)
     fields = desired_status(
-        seen,
+        observed,
         day,
         problem,
         settings=settings,
         wanted=wanted,
-        epoch=epoch if makes_pod else seen.wish.epoch,
+        epoch=epoch if makes_pod else observed.strategy.epoch,
     )
-    changes = status_changes(seen.wish.status, fields)
+    changes = status_changes(observed.strategy.status, fields)
     before: list[act.Action] = []
-    if not seen.deleting and not seen.wish.has_finalizer and seen.tenant is not None:
+    if (
+        not observed.deleting
+        and not observed.strategy.has_finalizer
+        and observed.tenant is not None
+    ):
         before.append(act.AddFinalizer())
     if changes:
         before.append(act.WriteStatus(changes, guarded=makes_pod))
-    told = notices(seen.wish.status, fields, seen)
-    release = _release(seen, wanted=wanted) if seen.deleting else []
+    told = notices(observed.strategy.status, fields, observed)
+    release = _release(observed, wanted=wanted) if observed.deleting else []
     return Plan(
         actions=(*before, *told, *steps, *release),
         day=day,
         problem=problem,
         wanted=wanted,
         makes_pod=makes_pod,
-        wake_us=_wake(seen, day, settings),
+        wake_us=_wake(observed, day, settings),
     )
 
 
-def wants_pod(seen: ObservedStrategy, day: Day, problem: Blocker | None) -> bool:
+def wants_pod(observed: ObservedStrategy, day: Day, problem: Blocker | None) -> bool:
     """Whether a runner pod should exist. An open position comes before everything else.
 
     While the feed's clock is not known, a pod that is there stays.
     """
-    if seen.at_risk:
+    if observed.at_risk:
         return True
-    if seen.abandoned:
+    if observed.abandoned:
         return False
-    if not seen.runner_known:
-        return seen.pod is not None
-    winding_down = seen.started_today and not seen.done_today
-    if seen.deleting and _waited(seen) > _WIND_DOWN:
+    if not observed.runner_known:
+        return observed.pod is not None
+    winding_down = observed.started_today and not observed.done_today
+    if observed.deleting and _waited(observed) > _WIND_DOWN:
         return False
-    if seen.deleting or seen.wish.desired == "Stopped":
-        return winding_down and seen.pod is not None and seen.pod.ready
-    if problem is not None and not _may_go_on(seen, problem, winding_down=winding_down):
+    if observed.deleting or observed.strategy.desired == "Stopped":
+        return winding_down and observed.pod is not None and observed.pod.ready
+    if problem is not None and not _may_go_on(observed, problem, winding_down=winding_down):
         return False
-    if seen.now_us is None:
-        return seen.pod is not None and not (seen.runner is not None and seen.runner.done)
-    if seen.started_today:
+    if observed.now_us is None:
+        return observed.pod is not None and not (
+            observed.runner is not None and observed.runner.done
+        )
+    if observed.started_today:
         return winding_down
-    return day.due and not failed_unresolved(seen)
+    return day.due and not failed_unresolved(observed)
 
 
-def _may_go_on(seen: ObservedStrategy, problem: Blocker, *, winding_down: bool) -> bool:
+def _may_go_on(observed: ObservedStrategy, problem: Blocker, *, winding_down: bool) -> bool:
     if problem.keeps_runner:
-        return winding_down or seen.pod is not None
+        return winding_down or observed.pod is not None
     return problem.reason == "InvalidTimes" and winding_down
 
 
-def _waited(seen: ObservedStrategy) -> int:
+def _waited(observed: ObservedStrategy) -> int:
     """How long ago the deletion was asked for."""
-    return 0 if seen.wish.deleted_us is None else seen.wall_us - seen.wish.deleted_us
+    return (
+        0
+        if observed.strategy.deleted_us is None
+        else observed.wall_us - observed.strategy.deleted_us
+    )
 
 
-def failed_unresolved(seen: ObservedStrategy) -> bool:
+def failed_unresolved(observed: ObservedStrategy) -> bool:
     """A failure that a person has not called resolved."""
-    if seen.runner is not None:
+    if observed.runner is not None:
         return (
-            seen.runner.execution == "FAILED" and seen.wish.resolved_day != seen.runner.trading_day
+            observed.runner.execution == "FAILED"
+            and observed.strategy.resolved_day != observed.runner.trading_day
         )
-    status = seen.wish.status
-    return status.get("execution") == "FAILED" and seen.wish.resolved_day != status.get(
+    status = observed.strategy.status
+    return status.get("execution") == "FAILED" and observed.strategy.resolved_day != status.get(
         "tradingDay"
     )
 
 
-def _next_epoch(seen: ObservedStrategy) -> int:
+def _next_epoch(observed: ObservedStrategy) -> int:
     """Above every epoch that was ever seen, even when the status was lost."""
-    known = [seen.wish.epoch]
-    if seen.runner is not None:
-        known.append(seen.runner.epoch)
-    if seen.secret is not None and seen.secret.assignment is not None:
-        known.append(seen.secret.assignment.epoch)
+    known = [observed.strategy.epoch]
+    if observed.runner is not None:
+        known.append(observed.runner.epoch)
+    if observed.secret is not None and observed.secret.assignment is not None:
+        known.append(observed.secret.assignment.epoch)
     return max(known) + 1
 
 
 def _pod_steps(
-    seen: ObservedStrategy,
+    observed: ObservedStrategy,
     day: Day,
     problem: Blocker | None,
     settings: Settings,
@@ -146,45 +157,45 @@ def _pod_steps(
     wanted: bool,
     epoch: int,
 ) -> list[act.Action]:
-    pod = seen.pod
+    pod = observed.pod
     if pod is None:
-        return _start(seen, day, problem, epoch=epoch) if wanted else _clean_up(seen)
+        return _start(observed, day, problem, epoch=epoch) if wanted else _clean_up(observed)
     if not pod.ours:
-        return [] if wanted else _clean_up(seen)
+        return [] if wanted else _clean_up(observed)
     if pod.leaving:
-        return _hasten(seen, pod, wanted=wanted)
+        return _hasten(observed, pod, wanted=wanted)
     if not wanted:
-        return [act.DeletePod(pod.uid, _why_not(seen, problem))]
+        return [act.DeletePod(pod.uid, _why_not(observed, problem))]
     if pod.node_lost:
         return [act.DeletePod(pod.uid, "its node is lost", 0)]
-    why = _replacement(seen, day, pod, settings)
+    why = _replacement(observed, day, pod, settings)
     if why:
-        return [act.DeletePod(pod.uid, why, 0 if seen.at_risk else None)]
-    return _keep(seen, assignment_for(seen, day, problem, epoch=pod.epoch), pod)
+        return [act.DeletePod(pod.uid, why, 0 if observed.at_risk else None)]
+    return _keep(observed, assignment_for(observed, day, problem, epoch=pod.epoch), pod)
 
 
-def _hasten(seen: ObservedStrategy, pod: PodState, *, wanted: bool) -> list[act.Action]:
+def _hasten(observed: ObservedStrategy, pod: PodState, *, wanted: bool) -> list[act.Action]:
     """A pod on its way out keeps its name: with a position open its successor does not wait for
     the kubelet to report the end. The fence keeps the old runner from acting meanwhile.
     """
     if pod.node_lost:
         return [act.DeletePod(pod.uid, "its node is lost", 0)]
-    if wanted and seen.at_risk:
+    if wanted and observed.at_risk:
         return [act.DeletePod(pod.uid, "a position is open and it is leaving", 0)]
     return []
 
 
 def _start(
-    seen: ObservedStrategy, day: Day, problem: Blocker | None, *, epoch: int
+    observed: ObservedStrategy, day: Day, problem: Blocker | None, *, epoch: int
 ) -> list[act.Action]:
-    assignment = assignment_for(seen, day, problem, epoch=epoch)
-    if assignment is None or (seen.secret is None and not seen.runner_known):
+    assignment = assignment_for(observed, day, problem, epoch=epoch)
+    if assignment is None or (observed.secret is None and not observed.runner_known):
         return []
-    if seen.secret is not None and seen.secret.foreign:
+    if observed.secret is not None and observed.secret.foreign:
         return []
-    owned, session = not seen.deleting, _session_mark(seen)
+    owned, session = not observed.deleting, _session_mark(observed)
     return [
-        *_grant(seen, assignment),
+        *_grant(observed, assignment),
         act.WriteSecret(assignment, owned, session),
         act.CreatePod(assignment, owned, session),
         act.EmitEvent(
@@ -193,12 +204,14 @@ def _start(
     ]
 
 
-def _keep(seen: ObservedStrategy, assignment: Assignment | None, pod: PodState) -> list[act.Action]:
-    if assignment is None or (seen.secret is not None and seen.secret.foreign):
+def _keep(
+    observed: ObservedStrategy, assignment: Assignment | None, pod: PodState
+) -> list[act.Action]:
+    if assignment is None or (observed.secret is not None and observed.secret.foreign):
         return []
-    steps = _grant(seen, assignment)
-    owned, session = not seen.deleting, _session_mark(seen)
-    secret = seen.secret
+    steps = _grant(observed, assignment)
+    owned, session = not observed.deleting, _session_mark(observed)
+    secret = observed.secret
     stale = (
         secret is None
         or secret.assignment != assignment
@@ -207,23 +220,23 @@ def _keep(seen: ObservedStrategy, assignment: Assignment | None, pod: PodState) 
     )
     if stale or (secret is not None and secret.owned and not owned):
         steps.append(act.WriteSecret(assignment, owned, session))
-    if pod.mark != (mark := assignment_hash(assignment, session)):
-        steps += [act.AnnotatePod(mark), *_commands(assignment, mark)]
+    if pod.fingerprint != (fingerprint := assignment_hash(assignment, session)):
+        steps += [act.AnnotatePod(fingerprint), *_commands(assignment, fingerprint)]
     return steps
 
 
-def _session_mark(seen: ObservedStrategy) -> str:
+def _session_mark(observed: ObservedStrategy) -> str:
     """The session that the Secret should hold: the newest, for as long as one can be read."""
-    if not seen.live:
+    if not observed.live:
         return ""
-    if seen.session.state == "open":
-        return seen.session.mark
-    return seen.secret.session if seen.secret is not None else ""
+    if observed.session.state == "open":
+        return observed.session.fingerprint
+    return observed.secret.session if observed.secret is not None else ""
 
 
-def _commands(assignment: Assignment, mark: str) -> list[act.Action]:
+def _commands(assignment: Assignment, fingerprint: str) -> list[act.Action]:
     strategy, day = assignment.strategy, assignment.session.trading_day
-    steps: list[act.Action] = [act.SendCommand("reload", f"reload-{mark}", day)]
+    steps: list[act.Action] = [act.SendCommand("reload", f"reload-{fingerprint}", day)]
     if strategy.desired_state == "Stopped":
         steps.append(act.SendCommand("stop", f"stop-{day}-{strategy.generation}", day))
     if strategy.exit_requested:
@@ -231,115 +244,128 @@ def _commands(assignment: Assignment, mark: str) -> list[act.Action]:
     return steps
 
 
-def _grant(seen: ObservedStrategy, assignment: Assignment) -> list[act.Action]:
-    if not seen.runner_known or (seen.acl_current and seen.secret is not None):
+def _grant(observed: ObservedStrategy, assignment: Assignment) -> list[act.Action]:
+    if not observed.runner_known or (observed.acl_current and observed.secret is not None):
         return []
     strategy = assignment.strategy
     instrument = (strategy.exchange, strategy.symbol)
-    return [act.GrantRedis(instrument, assignment.feed, assignment.account_id, seen.tenant or "")]
-
-
-def _clean_up(seen: ObservedStrategy) -> list[act.Action]:
-    if seen.secret is None or seen.secret.foreign:
-        return []
-    if not (seen.runner_known or seen.abandoned):
-        return []
-    return [*([act.RevokeRedis()] if seen.redis_answers else []), act.DeleteSecret()]
-
-
-def _release(seen: ObservedStrategy, *, wanted: bool) -> list[act.Action]:
-    ours = seen.pod is not None and seen.pod.ours
-    if not seen.wish.has_finalizer or wanted or ours:
-        return []
-    if not seen.wish.epoch:
-        return [act.RemoveFinalizer()]
-    if not (seen.runner_known or seen.abandoned):
-        return []
-    left_user = seen.secret is not None and seen.secret.foreign and seen.redis_answers
     return [
-        *([_abandonment(seen)] if seen.abandoned else []),
+        act.GrantRedis(instrument, assignment.feed, assignment.account_id, observed.tenant or "")
+    ]
+
+
+def _clean_up(observed: ObservedStrategy) -> list[act.Action]:
+    if observed.secret is None or observed.secret.foreign:
+        return []
+    if not (observed.runner_known or observed.abandoned):
+        return []
+    return [*([act.RevokeRedis()] if observed.redis_answers else []), act.DeleteSecret()]
+
+
+def _release(observed: ObservedStrategy, *, wanted: bool) -> list[act.Action]:
+    ours = observed.pod is not None and observed.pod.ours
+    if not observed.strategy.has_finalizer or wanted or ours:
+        return []
+    if not observed.strategy.epoch:
+        return [act.RemoveFinalizer()]
+    if not (observed.runner_known or observed.abandoned):
+        return []
+    left_user = observed.secret is not None and observed.secret.foreign and observed.redis_answers
+    return [
+        *([_abandonment(observed)] if observed.abandoned else []),
         *([act.RevokeRedis()] if left_user else []),
-        *([act.DeleteState()] if seen.redis_answers else []),
+        *([act.DeleteState()] if observed.redis_answers else []),
         act.RemoveFinalizer(),
     ]
 
 
-def _abandonment(seen: ObservedStrategy) -> act.EmitEvent:
-    held = seen.runner.position if seen.runner is not None else seen.wish.status.get("position", 0)
-    known = "" if seen.runner_known else " as last known"
+def _abandonment(observed: ObservedStrategy) -> act.EmitEvent:
+    held = (
+        observed.runner.position
+        if observed.runner is not None
+        else observed.strategy.status.get("position", 0)
+    )
+    known = "" if observed.runner_known else " as last known"
     return act.EmitEvent(
         "Warning",
         "PositionAbandoned",
-        f"Let go with {held} shares{known}: abandon-position is {seen.wish.abandon}. "
+        f"Let go with {held} shares{known}: abandon-position is {observed.strategy.abandon}. "
         "Orders resting at the broker were left in place.",
     )
 
 
-def _replacement(seen: ObservedStrategy, day: Day, pod: PodState, settings: Settings) -> str:
-    """Why a pod that should exist must be made anew, or nothing."""
-    age = seen.wall_us - pod.created_us
+def _replacement(observed: ObservedStrategy, day: Day, pod: PodState, settings: Settings) -> str:
+    """Why a pod that should exist must be made again, or nothing."""
+    age = observed.wall_us - pod.created_us
     if pod.ended:
         return "it was evicted or ended"
-    if pod.backing_off and age > _patience(seen):
+    if pod.backing_off and age > _patience(observed):
         return KEPT_CRASHING
-    if pod.image != settings.runner_image and _may_pause(seen, day):
+    if pod.image != settings.runner_image and _may_pause(observed, day):
         return "there is a new runner image"
     return ""
 
 
-def _patience(seen: ObservedStrategy) -> int:
-    return patience(at_risk=seen.at_risk, replaced=seen.replaced)
+def _patience(observed: ObservedStrategy) -> int:
+    return patience(at_risk=observed.at_risk, replaced=observed.replaced)
 
 
 def patience(*, at_risk: bool, replaced: int) -> int:
-    """How old a pod that backs off must be before it is made anew, in µs."""
+    """How old a pod that backs off must be before it is made again, in µs."""
     if at_risk and replaced < _AT_ONCE:
         return 0
     first, most = _REPLACE_AT_RISK if at_risk else _REPLACE_FLAT
     return min(first * 2 ** min(replaced, 10), most)
 
 
-def _may_pause(seen: ObservedStrategy, day: Day) -> bool:
+def _may_pause(observed: ObservedStrategy, day: Day) -> bool:
     """Flat, and either not begun or with time to spare before the entry."""
-    if seen.at_risk or seen.deleting or not seen.runner_known or seen.now_us is None:
+    if (
+        observed.at_risk
+        or observed.deleting
+        or not observed.runner_known
+        or observed.now_us is None
+    ):
         return False
-    if not seen.started_today:
+    if not observed.started_today:
         return True
-    if seen.clock == "Feed" or day.session is None or seen.wish.spec is None:
+    if observed.clock == "Feed" or day.session is None or observed.strategy.spec is None:
         return False
-    hours, minutes, seconds = (int(part) for part in seen.wish.spec.buyTime.split(":"))
+    hours, minutes, seconds = (int(part) for part in observed.strategy.spec.buyTime.split(":"))
     buy = day.session.midnight_us + (hours * 3600 + minutes * 60 + seconds) * SECOND
-    return seen.wall_us < buy - _QUIET_BEFORE_ENTRY
+    return observed.wall_us < buy - _QUIET_BEFORE_ENTRY
 
 
-def _why_not(seen: ObservedStrategy, problem: Blocker | None) -> str:
-    if seen.deleting:
+def _why_not(observed: ObservedStrategy, problem: Blocker | None) -> str:
+    if observed.deleting:
         return "the strategy is being deleted"
-    if seen.done_today:
+    if observed.done_today:
         return "the day's trade is done"
-    if seen.wish.desired == "Stopped":
+    if observed.strategy.desired == "Stopped":
         return "the strategy is stopped"
     return problem.sentence if problem is not None else "there is nothing to do today"
 
 
-def _wake(seen: ObservedStrategy, day: Day, settings: Settings) -> int | None:
-    now, pod = seen.wall_us, seen.pod
+def _wake(observed: ObservedStrategy, day: Day, settings: Settings) -> int | None:
+    now, pod = observed.wall_us, observed.pod
     moments = [day.wake_us]
-    if not seen.runner_known:
-        moments.append(now + (_ASK_AGAIN if _pressing(seen, day) else _LOOK_AGAIN))
+    if not observed.runner_known:
+        moments.append(now + (_ASK_AGAIN if _pressing(observed, day) else _LOOK_AGAIN))
     if pod is not None and pod.backing_off:
-        moments.append(pod.created_us + _patience(seen) + SECOND)
-    secret = seen.secret
+        moments.append(pod.created_us + _patience(observed) + SECOND)
+    secret = observed.secret
     if (pod is not None and not pod.ours) or (secret is not None and secret.foreign):
         moments.append(now + _TAKEN)
-    if seen.wish.deleted_us is not None:
-        moments.append(seen.wish.deleted_us + _WIND_DOWN + SECOND)
-        moments.append(seen.wish.deleted_us + round((settings.stuck_deletion_seconds + 1) * SECOND))
+    if observed.strategy.deleted_us is not None:
+        moments.append(observed.strategy.deleted_us + _WIND_DOWN + SECOND)
+        moments.append(
+            observed.strategy.deleted_us + round((settings.stuck_deletion_seconds + 1) * SECOND)
+        )
     return min((m for m in moments if m is not None and m > now), default=None)
 
 
-def _pressing(seen: ObservedStrategy, day: Day) -> bool:
+def _pressing(observed: ObservedStrategy, day: Day) -> bool:
     """Whether something waits for Redis to answer; what cannot be read will not change so soon."""
-    return STATE not in seen.unreadable and (
-        day.due or seen.deleting or seen.at_risk or seen.pod is not None
+    return STATE not in observed.unreadable and (
+        day.due or observed.deleting or observed.at_risk or observed.pod is not None
     )

@@ -27,22 +27,22 @@ _SPREAD_SHARE: Final = 6
 async def reconcile_strategy(context: Context, key: Key) -> None:
     """Bring one strategy closer to what it should be."""
     name = ObjectName(key.namespace, key.name)
-    seen = await observe(context, name)
-    if seen is None:
+    observed = await observe(context, name)
+    if observed is None:
         forget_strategy(context, key)
         return
-    decided = plan(seen, context.settings)
-    if decided.makes_pod and not seen.wish.epoch:
-        seen = await observe(context, name, thoroughly=True) or seen
-        decided = plan(seen, context.settings)
-    remember(context, key, seen, decided)
+    decided = plan(observed, context.settings)
+    if decided.makes_pod and not observed.strategy.epoch:
+        observed = await observe(context, name, thoroughly=True) or observed
+        decided = plan(observed, context.settings)
+    remember(context, key, observed, decided)
     try:
-        await apply(context, seen, decided.actions)
+        await apply(context, observed, decided.actions)
     except NotFound:
         # The strategy or its pod went meanwhile: read it again before anything else.
         await _look_again(context, name)
         raise
-    _schedule(context, key, seen, decided)
+    _schedule(context, key, observed, decided)
 
 
 async def _look_again(context: Context, name: ObjectName) -> None:
@@ -56,56 +56,60 @@ async def _look_again(context: Context, name: ObjectName) -> None:
 
 def forget_strategy(context: Context, key: Key) -> None:
     """Drop what is remembered of a strategy that is gone."""
-    for strategy_id, followed in list(context.live.followed.items()):
+    for strategy_id, followed in list(context.runtime.followed.items()):
         if followed.key == key:
-            context.live.followed.pop(strategy_id)
-    feed = context.live.follows_feed.get(key)
-    held = context.live.holding.pop(key, None)
-    context.live.forget(key, "")
+            context.runtime.followed.pop(strategy_id)
+    feed = context.runtime.follows_feed.get(key)
+    held = context.runtime.holding.pop(key, None)
+    context.runtime.forget(key, "")
     context.queue.forget(key)
     note_planned(context, key, sure=True)
     _wake_neighbours(context, key, held)
     _wake_feed(context, feed)
 
 
-def remember(context: Context, key: Key, seen: ObservedStrategy, decided: Plan) -> None:
+def remember(context: Context, key: Key, observed: ObservedStrategy, decided: Plan) -> None:
     """Keep what the mirror, the feeds and the neighbours need to know."""
-    live, wish = context.live, seen.wish
+    live, strategy = context.runtime, observed.strategy
     in_session = (
-        seen.pod is not None
+        observed.pod is not None
         or decided.wanted
-        or seen.at_risk
-        or seen.secret is not None
-        or not seen.runner_known
+        or observed.at_risk
+        or observed.secret is not None
+        or not observed.runner_known
     )
     if in_session:
-        followed = live.followed.setdefault(wish.id, FollowedStrategy(key=key, uid=wish.uid))
-        followed.at_risk = seen.at_risk
-        followed.ready = seen.pod is not None and seen.pod.ready
+        followed = live.followed.setdefault(
+            strategy.id, FollowedStrategy(key=key, uid=strategy.uid)
+        )
+        followed.at_risk = observed.at_risk
+        followed.ready = observed.pod is not None and observed.pod.ready
         followed.unprotected = (
-            seen.at_risk and seen.runner is not None and seen.runner.protection == "none"
+            observed.at_risk
+            and observed.runner is not None
+            and observed.runner.protection == "none"
         )
     else:
-        live.followed.pop(wish.id, None)
-    _note_feed(context, key, seen, decided)
-    _note_claim(context, key, seen, decided)
+        live.followed.pop(strategy.id, None)
+    _note_feed(context, key, observed, decided)
+    _note_claim(context, key, observed, decided)
     wants = decided.wanted or (
-        not _is_hindered(decided) and wish.desired != "Stopped" and not seen.deleting
+        not _is_hindered(decided) and strategy.desired != "Stopped" and not observed.deleting
     )
     if (
         wants
-        and wish.spec is not None
-        and (decided.wanted or seen.clock == "Feed" or decided.day.next_run_us)
+        and strategy.spec is not None
+        and (decided.wanted or observed.clock == "Feed" or decided.day.next_run_us)
     ):
-        live.wants[key] = (seen.feed_id, f"{wish.spec.exchange}:{wish.spec.symbol}")
+        live.wants[key] = (observed.feed_id, f"{strategy.spec.exchange}:{strategy.spec.symbol}")
     else:
         live.wants.pop(key, None)
-    _note_holding(context, key, seen)
-    note_planned(context, key, sure=seen.runner_known)
+    _note_holding(context, key, observed)
+    note_planned(context, key, sure=observed.runner_known)
     if any(isinstance(step, DeletePod) and step.why == KEPT_CRASHING for step in decided.actions):
         live.replaced.setdefault(key, []).append(context.clock.monotonic())
     late = (
-        seen.wall_us - (wish.deleted_us or seen.wall_us)
+        observed.wall_us - (strategy.deleted_us or observed.wall_us)
         > context.settings.stuck_deletion_seconds * SECOND
     )
     (live.stuck.add if late else live.stuck.discard)(key)
@@ -116,24 +120,24 @@ def _is_hindered(decided: Plan) -> bool:
     return decided.problem is not None and not decided.problem.keeps_feed
 
 
-def _note_feed(context: Context, key: Key, seen: ObservedStrategy, decided: Plan) -> None:
+def _note_feed(context: Context, key: Key, observed: ObservedStrategy, decided: Plan) -> None:
     """Note from when the feed is needed, and tell the account that runs it of a change."""
-    live = context.live
+    live = context.runtime
     before = live.follows_feed.get(key), live.feed_needs.get(key)
     needed = feed_from(
-        seen,
+        observed,
         decided.day,
-        at_work=decided.wanted or seen.at_risk or seen.pod is not None,
-        hindered=_is_hindered(decided) or failed_unresolved(seen),
+        at_work=decided.wanted or observed.at_risk or observed.pod is not None,
+        hindered=_is_hindered(decided) or failed_unresolved(observed),
         lead_seconds=context.settings.feed_lead_seconds,
     )
-    live.follows_feed[key] = seen.feed_id
+    live.follows_feed[key] = observed.feed_id
     if needed is None:
         live.feed_needs.pop(key, None)
     else:
         live.feed_needs[key] = needed
-    if (seen.feed_id, needed) != before:
-        for feed in {seen.feed_id, before[0]}:
+    if (observed.feed_id, needed) != before:
+        for feed in {observed.feed_id, before[0]}:
             _wake_feed(context, feed)
 
 
@@ -143,24 +147,24 @@ def _wake_feed(context: Context, feed: str | None) -> None:
         context.queue.add(account_key(*name_of(owner)))
 
 
-def _note_claim(context: Context, key: Key, seen: ObservedStrategy, decided: Plan) -> None:
+def _note_claim(context: Context, key: Key, observed: ObservedStrategy, decided: Plan) -> None:
     """In session it claims its share; when done, those that wait for it are told."""
-    claims = context.live.claims
-    if seen.live and (decided.wanted or seen.at_risk or seen.pod is not None):
+    claims = context.runtime.claims
+    if observed.live and (decided.wanted or observed.at_risk or observed.pod is not None):
         claims.add(key)
     elif key in claims:
         claims.discard(key)
-        wake_conflicting(context, seen.wish)
+        wake_conflicting(context, observed.strategy)
 
 
-def _note_holding(context: Context, key: Key, seen: ObservedStrategy) -> None:
-    live = context.live
+def _note_holding(context: Context, key: Key, observed: ObservedStrategy) -> None:
+    live = context.runtime
     held_before = key in live.holding
-    if seen.at_risk and not held_before:
-        asked = seen.wish.account
+    if observed.at_risk and not held_before:
+        asked = observed.strategy.account
         live.holding[key] = account_key(key.namespace, asked) if asked else None
         _wake_neighbours(context, key, live.holding[key])
-    elif held_before and not seen.at_risk and (seen.runner_known or seen.abandoned):
+    elif held_before and not observed.at_risk and (observed.runner_known or observed.abandoned):
         _wake_neighbours(context, key, live.holding.pop(key))
 
 
@@ -170,12 +174,14 @@ def _wake_neighbours(context: Context, key: Key, account: Key | None) -> None:
         context.queue.add(account)
 
 
-def _schedule(context: Context, key: Key, seen: ObservedStrategy, decided: Plan) -> None:
+def _schedule(context: Context, key: Key, observed: ObservedStrategy, decided: Plan) -> None:
     if decided.wake_us is None:
         return
-    share = int(hashlib.sha256(seen.wish.uid.encode()).hexdigest()[:4], 16) / 0xFFFF
-    spread = share * context.settings.pod_lead_seconds / _SPREAD_SHARE if not seen.deleting else 0.0
-    delay = (decided.wake_us - seen.wall_us) / SECOND + (
+    share = int(hashlib.sha256(observed.strategy.uid.encode()).hexdigest()[:4], 16) / 0xFFFF
+    spread = (
+        share * context.settings.pod_lead_seconds / _SPREAD_SHARE if not observed.deleting else 0.0
+    )
+    delay = (decided.wake_us - observed.wall_us) / SECOND + (
         spread if decided.wake_us == decided.day.next_run_us else 0
     )
     context.queue.add(key, priority=Priority.NORMAL, delay=max(delay, 0.01))

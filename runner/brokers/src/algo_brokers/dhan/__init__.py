@@ -8,7 +8,7 @@ from algo_brokers.adapters import BrokerAdapter
 from algo_brokers.dhan.auth import DhanAuth
 from algo_brokers.dhan.capabilities import CAPABILITIES
 from algo_brokers.dhan.client import DhanBroker
-from algo_brokers.dhan.instruments import download_master, parse_master
+from algo_brokers.dhan.instruments import download_instruments, parse_instruments
 from algo_brokers.dhan.market_stream import MarketStream
 from algo_brokers.dhan.order_stream import OrderStream
 from algo_brokers.dhan.urls import endpoints
@@ -16,7 +16,7 @@ from algo_brokers.streaming import StreamCodec
 from algo_brokers.urls import Endpoints
 
 
-def _wires(where: Endpoints, session: BrokerSession) -> tuple[StreamCodec, ...]:
+def _streams(where: Endpoints, session: BrokerSession) -> tuple[StreamCodec, ...]:
     return MarketStream(where, session), OrderStream(where, session)
 
 
@@ -24,8 +24,8 @@ ADAPTER: Final = BrokerAdapter(
     capabilities=CAPABILITIES,
     endpoints=endpoints,
     broker=DhanBroker,
-    wires=_wires,
+    streams=_streams,
     login=DhanAuth,
-    download_master=download_master,
-    parse_master=parse_master,
+    download_instruments=download_instruments,
+    parse_instruments=parse_instruments,
 )

@@ -64,7 +64,7 @@ CAPABILITIES: Final = Capabilities(
     ),
     # Dhan tells no lag. Believing a book too early sells twice; believing it late costs half a
     # minute in a rare case.
-    lag_seconds=30.0,
+    order_book_lag_seconds=30.0,
     square_off_source="Dhan support: intraday positions are squared off from 15:20",
     tag_length=30,
     headless_login=True,

@@ -44,13 +44,13 @@ class DhanBroker:
         http: HttpClient,
         endpoints: Endpoints,
         session: BrokerSession,
-        desk: TradingContext | None,
+        context: TradingContext | None,
     ) -> None:
         """Connects nothing yet. Without a desk it only reads."""
         self._http: Final = http
         self._root: Final = endpoints.rest
         self._client_id: Final = session.client_id
-        self._desk: Final = desk
+        self._context: Final = context
         self._headers: Final = {
             "access-token": session.access_token,
             "client-id": session.client_id,
@@ -63,13 +63,13 @@ class DhanBroker:
 
         Dhan's answer means "received": the row is pending until the book shows it.
         """
-        desk = self._checked(order.terms)
+        context = self._checked(order.terms)
         body = {
             "correlationId": order.tag,
             "transactionType": order.side,
-            "exchangeSegment": SEGMENTS[desk.instrument.exchange],
-            "productType": PRODUCTS[desk.product],
-            "securityId": str(desk.instrument.token),
+            "exchangeSegment": SEGMENTS[context.instrument.exchange],
+            "productType": PRODUCTS[context.product],
+            "securityId": str(context.instrument.token),
             "afterMarketOrder": False,
             **_terms_fields(order.terms),
         }
@@ -173,14 +173,14 @@ class DhanBroker:
         await self._http.close()
 
     def _checked(self, terms: Terms) -> TradingContext:
-        desk = self._desk
-        if desk is None:
+        context = self._context
+        if context is None:
             raise DeniedLocally("this connection to Dhan only reads")
-        exchange, most = desk.instrument.exchange, desk.instrument.freeze_quantity
-        CAPABILITIES.check(terms, exchange=exchange, day=dt.date.fromisoformat(desk.trading_day))
+        exchange, most = context.instrument.exchange, context.instrument.freeze_quantity
+        CAPABILITIES.check(terms, exchange=exchange, day=dt.date.fromisoformat(context.trading_day))
         if most is not None and terms.quantity > most:
             raise DeniedLocally(f"{terms.quantity} shares are over the freeze quantity of {most}")
-        return desk
+        return context
 
     async def _broker_id(self, order: Order) -> str:
         if order.broker_id:

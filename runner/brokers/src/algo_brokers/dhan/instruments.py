@@ -27,7 +27,7 @@ _COLUMNS: Final = (
 )
 
 
-def download_master(
+def download_instruments(
     http: HttpClient, endpoints: Endpoints, session: BrokerSession
 ) -> AsyncIterator[bytes]:
     """The file in pieces. It is public: no token is sent."""
@@ -35,7 +35,7 @@ def download_master(
     return http.download(endpoints.master, headers={"Accept": "text/csv"}, refusal=refusal)
 
 
-def parse_master(lines: Iterator[str]) -> Iterator[Instrument]:
+def parse_instruments(lines: Iterator[str]) -> Iterator[Instrument]:
     """Shares of NSE and BSE. The token is Dhan's security id, unique inside an exchange only;
     the compact file has no freeze quantities.
 

@@ -6,16 +6,16 @@ from algo_brokers.adapters import BrokerAdapter
 from algo_brokers.zerodha.auth import ZerodhaAuth
 from algo_brokers.zerodha.capabilities import CAPABILITIES
 from algo_brokers.zerodha.client import ZerodhaBroker
-from algo_brokers.zerodha.instruments import download_master, parse_master
-from algo_brokers.zerodha.stream import wires
+from algo_brokers.zerodha.instruments import download_instruments, parse_instruments
+from algo_brokers.zerodha.stream import streams
 from algo_brokers.zerodha.urls import endpoints
 
 ADAPTER: Final = BrokerAdapter(
     capabilities=CAPABILITIES,
     endpoints=endpoints,
     broker=ZerodhaBroker,
-    wires=wires,
+    streams=streams,
     login=ZerodhaAuth,
-    download_master=download_master,
-    parse_master=parse_master,
+    download_instruments=download_instruments,
+    parse_instruments=parse_instruments,
 )

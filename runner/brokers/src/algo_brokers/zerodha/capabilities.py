@@ -69,7 +69,7 @@ CAPABILITIES: Final = Capabilities(
     ),
     # Second-hand reports of a book up to 30 s behind the pushes. Not proven, but believing a book
     # too early sells twice, and believing it late costs half a minute in a rare case.
-    lag_seconds=30.0,
+    order_book_lag_seconds=30.0,
     square_off_source="Zerodha support, 'Auto square-off timings': equity intraday from 15:20",
     tag_length=20,
     headless_login=False,

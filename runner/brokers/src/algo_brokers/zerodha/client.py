@@ -41,24 +41,24 @@ class ZerodhaBroker:
         http: HttpClient,
         endpoints: Endpoints,
         session: BrokerSession,
-        desk: TradingContext | None,
+        context: TradingContext | None,
     ) -> None:
         """`desk` is None for one that only reads. `close` closes `http`."""
         self._http: Final = http
         self._root: Final = endpoints.rest
         self._headers: Final = headers(session)
-        self._desk: Final = desk
+        self._context: Final = context
 
     async def place(self, order: Order, *, send_by: float) -> OrderReport:
         """Sends a new order. The answer says that it was received, no more: the row is PENDING
         until book or push tell. See `port.Orders`.
         """
-        desk = self._allowed(order.terms)
+        context = self._allowed(order.terms)
         form = {
-            "exchange": desk.instrument.exchange,
-            "tradingsymbol": desk.instrument.symbol,
+            "exchange": context.instrument.exchange,
+            "tradingsymbol": context.instrument.symbol,
             "transaction_type": order.side,
-            "product": PRODUCTS[desk.product],
+            "product": PRODUCTS[context.product],
             "tag": order.tag,
         } | _form(order.terms)
         data = await self._write("POST", "/orders/regular", form, send_by=send_by)
@@ -116,11 +116,11 @@ class ZerodhaBroker:
         await self._http.close()
 
     def _allowed(self, terms: Terms) -> TradingContext:
-        if self._desk is None:
+        if self._context is None:
             raise DeniedLocally("this connection to Zerodha only reads")
-        day = dt.date.fromisoformat(self._desk.trading_day)
-        CAPABILITIES.check(terms, exchange=self._desk.instrument.exchange, day=day)
-        return self._desk
+        day = dt.date.fromisoformat(self._context.trading_day)
+        CAPABILITIES.check(terms, exchange=self._context.instrument.exchange, day=day)
+        return self._context
 
     async def _id_of(self, order: Order) -> str:
         """Zerodha's id of an order; from the book where its place was never answered."""

@@ -30,7 +30,7 @@ MAX_TICK: Final = 1_000_000
 """Paise; the largest step there is counts 500."""
 
 
-def download_master(
+def download_instruments(
     http: HttpClient, endpoints: Endpoints, session: BrokerSession
 ) -> AsyncIterator[bytes]:
     """The file as it comes, in pieces, unpacked. Errors as `Http.download`."""
@@ -38,7 +38,7 @@ def download_master(
     return http.download(endpoints.master, headers=asked, refusal=refusal)
 
 
-def parse_master(lines: Iterator[str]) -> Iterator[Instrument]:
+def parse_instruments(lines: Iterator[str]) -> Iterator[Instrument]:
     """The shares of NSE and BSE: indices, which are of type EQ too, have a segment of their own. A
     file whose first line is not the master's has none.
     """

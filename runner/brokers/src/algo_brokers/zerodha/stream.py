@@ -121,7 +121,7 @@ class ZerodhaStream:
         return StreamMessage(notices=[cleaned(f"Zerodha, {words(kind)}: {words(data)}")])
 
 
-def wires(endpoints: Endpoints, session: BrokerSession) -> tuple[StreamCodec, ...]:
+def streams(endpoints: Endpoints, session: BrokerSession) -> tuple[StreamCodec, ...]:
     """One: prices and orders come on the same socket."""
     return (ZerodhaStream(endpoints, session),)
 

@@ -37,7 +37,7 @@ class InstrumentLoader:
         download: Callable[[BrokerSession], AsyncIterator[bytes]],
         parse: Parse,
         *,
-        desk: BrokerClient[BrokerSession],
+        client: BrokerClient[BrokerSession],
         day: Callable[[], dt.date | None],
         retry_seconds: float = RETRY_SECONDS,
     ) -> None:
@@ -46,7 +46,7 @@ class InstrumentLoader:
         Args:
             download: the file in pieces.
             parse: its shares.
-            desk: where to ask for it.
+            client: where to ask for it.
             day: whose master is in force now, None while that is unknown.
             retry_seconds: after a master that was refused.
         """
@@ -58,17 +58,17 @@ class InstrumentLoader:
 
         self._download: Final = download
         self._parse: Final = parse
-        self._desk: Final = desk
+        self._client: Final = client
         self._day: Final = day
         self._retry: Final = retry_seconds
 
     async def keep(self) -> None:
-        """Brings in the master and keeps it the day's, for ever."""
+        """Brings in the master and keeps it the day's, forever."""
         held: dt.date | None = None
         while True:
             day = self._day()
             if self.master is None or (held is not None and day != held):
-                loaded = await self._desk.ask(self._load)
+                loaded = await self._client.ask(self._load)
                 if loaded is None:
                     continue
                 if self.master is not None and len(loaded) < LEAST_PART * len(self.master):

@@ -32,7 +32,7 @@ class SessionFile:
         self._read()
 
     async def watch(self) -> None:
-        """Follows the file for ever."""
+        """Follows the file forever."""
         while True:
             await asyncio.sleep(self._every)
             if self._read():

@@ -44,7 +44,7 @@ class OrderPublisher:
     def __init__(
         self,
         redis: RedisClient,
-        desk: BrokerClient[Broker],
+        client: BrokerClient[Broker],
         *,
         account_id: str,
         metrics: Metrics,
@@ -57,7 +57,7 @@ class OrderPublisher:
 
         Args:
             redis: to redis-ticks.
-            desk: where to ask for the book.
+            client: where to ask for the book.
             account_id: whose stream.
             metrics: where to count.
             intervals: how often to read.
@@ -67,7 +67,7 @@ class OrderPublisher:
         """
         self.first_read: Final = asyncio.Event()
         self._redis: Final = redis
-        self._desk: Final = desk
+        self._client: Final = client
         self._stream: Final = redis_keys.account(account_id, "orders")
         self._metrics: Final = metrics
         self._intervals: Final = intervals
@@ -94,17 +94,17 @@ class OrderPublisher:
         self._has_pushed.set()
 
     def hurry(self) -> None:
-        """The socket of order updates was opened anew: what came meanwhile is in the book only."""
+        """The socket of order updates was opened again: what came meanwhile is in the book only."""
         self._urgent.set()
 
-    def begin_anew(self) -> None:
+    def start_over(self) -> None:
         """What was told is gone."""
         self._forget()
         self._seen.forget()
         self._urgent.set()
 
-    async def tell_pushed(self) -> None:
-        """Hands on what is pushed, for ever."""
+    async def publish_pushed(self) -> None:
+        """Hands on what is pushed, forever."""
         while True:
             _ = await self._has_pushed.wait()
             self._has_pushed.clear()
@@ -132,7 +132,7 @@ class OrderPublisher:
             return await broker.orders()
 
         socket = self._socket()
-        book = await self._desk.ask(orders)
+        book = await self._client.ask(orders)
         if book is None or not self._seen.is_whole(book, started_us=started[-1]):
             self._metrics.book_failures += 1
             return

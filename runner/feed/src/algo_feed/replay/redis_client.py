@@ -19,7 +19,7 @@ _REMIND_SECONDS: Final = 5.0
 
 
 class PublisherRedis:
-    """One connection, made anew when lost."""
+    """One connection, made again when lost."""
 
     def __init__(self, server: RedisServer, *, name: str) -> None:
         """Connects nothing yet."""

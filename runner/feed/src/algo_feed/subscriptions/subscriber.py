@@ -23,10 +23,10 @@ class Subscriber:
 
     def __init__(
         self,
-        wishes: SubscriptionRequests,
+        requests: SubscriptionRequests,
         master: InstrumentLoader,
         *,
-        lines: TickEncoder,
+        encoder: TickEncoder,
         key: Callable[[Instrument], int],
         open_socket: Callable[[str], StreamConnection],
         sockets: int,
@@ -37,9 +37,9 @@ class Subscriber:
         """One socket is there from the start: order updates may come by it.
 
         Args:
-            wishes: the feed's keys.
+            requests: the feed's keys.
             master: the broker's instruments.
-            lines: where ticks are made commands.
+            encoder: where ticks are made commands.
             key: what a tick's key is for an instrument.
             open_socket: makes a market socket of a name.
             sockets: the most there may be.
@@ -49,9 +49,9 @@ class Subscriber:
         """
         self.known: list[Instrument] = []
         self.sockets: Final = [open_socket("market-1")]
-        self._wishes: Final = wishes
+        self._requests: Final = requests
         self._master: Final = master
-        self._lines: Final = lines
+        self._encoder: Final = encoder
         self._key: Final = key
         self._open_socket: Final = open_socket
         self._most: Final = sockets
@@ -64,7 +64,7 @@ class Subscriber:
         _ = tasks.create_task(self.sockets[0].keep())
 
     async def follow(self, tasks: asyncio.TaskGroup) -> None:
-        """Grants wishes for ever; further sockets become tasks of the group."""
+        """Grants wishes forever; further sockets become tasks of the group."""
         _ = await self._master.loaded.wait()
         while True:
             try:
@@ -76,7 +76,7 @@ class Subscriber:
     async def _grant(self, tasks: asyncio.TaskGroup) -> None:
         if self._master.master is None:
             return
-        known, unknown = resolve_instruments(await self._wishes.names(), self._master.master)
+        known, unknown = resolve_instruments(await self._requests.names(), self._master.master)
         shards, beyond = assign_to_sockets(
             known,
             [socket.wanted for socket in self.sockets],
@@ -93,14 +93,14 @@ class Subscriber:
         self._subscribe(shards, tasks)
         self.known = known
         self._metrics.subscribed, self._metrics.unknown = len(known), len(unknown)
-        await self._wishes.answer(known, unknown)
+        await self._requests.answer(known, unknown)
 
     def _subscribe(self, shards: list[frozenset[Instrument]], tasks: asyncio.TaskGroup) -> None:
         keys = {self._key(i): i for shard in shards for i in shard}
-        for gone in self._lines.streams.keys() - keys.keys():
-            self._lines.remove(gone)
+        for gone in self._encoder.streams.keys() - keys.keys():
+            self._encoder.remove(gone)
         for key, instrument in keys.items():
-            self._lines.add(key, exchange=instrument.exchange, symbol=instrument.symbol)
+            self._encoder.add(key, exchange=instrument.exchange, symbol=instrument.symbol)
         for number, shard in enumerate(shards):
             if number == len(self.sockets):
                 self.sockets.append(self._open_socket(f"market-{number + 1}"))

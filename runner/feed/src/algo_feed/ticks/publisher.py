@@ -56,7 +56,7 @@ class TickPublisher:
         feed: str,
         account_id: str,
         clock: ExchangeClock,
-        lines: TickEncoder,
+        encoder: TickEncoder,
         metrics: Metrics,
         intervals: Intervals,
         is_alive: Callable[[], bool],
@@ -73,7 +73,7 @@ class TickPublisher:
         self._feed: Final = feed
         self._account_id: Final = account_id
         self._clock: Final = clock
-        self._lines: Final = lines
+        self._encoder: Final = encoder
         self._metrics: Final = metrics
         self._intervals: Final = intervals
         self._is_alive: Final = is_alive
@@ -99,7 +99,7 @@ class TickPublisher:
         self._wake.set()
 
     async def run(self) -> None:
-        """Publishes for ever."""
+        """Publishes forever."""
         while True:
             connection = await connect_forever(
                 self._server,
@@ -138,7 +138,7 @@ class TickPublisher:
             batch = self._next_batch()
             commands: list[str] = []
             for received_us, ticks in batch:
-                self._lines.render(ticks, received_us=received_us, out=commands)
+                self._encoder.render(ticks, received_us=received_us, out=commands)
             is_in = False
             try:
                 if not self._clock.is_wall:
@@ -178,7 +178,7 @@ class TickPublisher:
 
     async def _make_room(self, connection: Connection) -> None:
         """In a recording: takes away what was told of an earlier one."""
-        streams = set(self._lines.streams.values())
+        streams = set(self._encoder.streams.values())
         if self._clock.begins_anew:
             log.info("recording_begun", clock_us=self._clock.newest_us)
             self._clock.begins_anew = False
@@ -230,7 +230,7 @@ class TickPublisher:
             else:
                 cap = ("MAXLEN", "~", _RECORDED_ENTRIES)
             words = "".join(bulk(word) for word in cap)
-            streams = list(self._lines.streams.values())
+            streams = list(self._encoder.streams.values())
             for start in range(0, len(streams), _BATCH):
                 some = streams[start : start + _BATCH]
                 commands = [f"*5\r\n{bulk('XTRIM')}{bulk(stream)}{words}" for stream in some]

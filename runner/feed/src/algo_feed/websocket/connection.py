@@ -1,4 +1,4 @@
-"""One WebSocket of an account, made anew whenever it ends.
+"""One WebSocket of an account, made again whenever it ends.
 
 What a library's error says may hold the address, and the address holds the token: only an error's
 type and status get into the log.
@@ -60,7 +60,7 @@ class StreamHandler(Protocol):
 class ConnectionContext:
     """What all sockets of an account share."""
 
-    wires: Callable[[BrokerSession], Sequence[StreamCodec]]
+    streams: Callable[[BrokerSession], Sequence[StreamCodec]]
     sessions: SessionFile
     listener: StreamHandler
     metrics: Metrics
@@ -71,7 +71,7 @@ class ConnectionContext:
 
 
 class StreamConnection:
-    """One of the wires of an account, kept open for ever."""
+    """One of the wires of an account, kept open forever."""
 
     def __init__(self, name: str, surroundings: ConnectionContext, *, place: int) -> None:
         """Opens nothing yet. `place`: of its wire among the account's."""
@@ -102,7 +102,7 @@ class StreamConnection:
         return self._connections if self.is_up else 0
 
     async def keep(self) -> None:
-        """Connects, listens and reconnects for ever."""
+        """Connects, listens and reconnects forever."""
         intervals = self._around.intervals
         delays = self._delays()
         while True:
@@ -136,7 +136,7 @@ class StreamConnection:
 
     async def _live(self, session: BrokerSession) -> str:
         """One connection from beginning to end; why it ended."""
-        wire = self._around.wires(session)[self._place]
+        wire = self._around.streams(session)[self._place]
         try:
             async with self._opened(wire) as connection, self._tended(connection, wire):
                 reason = await self._listen(connection, wire, session)
@@ -180,7 +180,7 @@ class StreamConnection:
             if not task.cancelled() and task.exception() is not None:
                 connection.transport.abort()
 
-        tending = asyncio.ensure_future(self._tend(connection, wire))
+        tending = asyncio.ensure_future(self._maintain(connection, wire))
         tending.add_done_callback(ended)
         try:
             yield
@@ -191,7 +191,7 @@ class StreamConnection:
             if isinstance(result, Exception) and not isinstance(result, ConnectionClosed):
                 raise result
 
-    async def _tend(self, connection: ClientConnection, wire: StreamCodec) -> None:
+    async def _maintain(self, connection: ClientConnection, wire: StreamCodec) -> None:
         """Subscribes what is wanted, and gives up a connection that brings no ticks."""
         subscribed = frozenset[Instrument]()
         while True:

@@ -1,4 +1,4 @@
-"""Dhan's dialect: DhanHQ v2."""
+"""Dhan's protocol: DhanHQ v2."""
 
 import datetime as dt
 from typing import Any, Final
@@ -22,6 +22,6 @@ def order_id(day: dt.date, number: int) -> str:
     return f"11{day:%y%m%d}{number:05d}"
 
 
-def open_dialect(desk: SimulatedBroker, account: dict[str, Any]) -> BrokerProtocol:
-    """The dialect over a desk; `account` as in `settings.ACCOUNTS`."""
-    return DhanProtocol(desk, account)
+def open_protocol(broker: SimulatedBroker, account: dict[str, Any]) -> BrokerProtocol:
+    """The protocol over a desk; `account` as in `settings.ACCOUNTS`."""
+    return DhanProtocol(broker, account)

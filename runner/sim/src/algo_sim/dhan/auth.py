@@ -20,7 +20,7 @@ class AuthRoutes:
         its own step alone.
         """
         self._front = front
-        self._desk = front.desk
+        self._broker = front.broker
         self._sessions = front.sessions
         self._account = account
 
@@ -87,7 +87,7 @@ class AuthRoutes:
         }
 
     def _addresses(self, call: Call) -> Any:
-        registered, seen = self._desk.registered_ip, call.request.remote or ""
+        registered, seen = self._broker.registered_ip, call.request.remote or ""
         is_good = registered in {"", seen}
         return {
             "primaryIP": registered,
@@ -106,13 +106,13 @@ class AuthRoutes:
             raise Refused(errors.INPUT, "Missing required field: ip")
         if flag != "PRIMARY":
             raise Refused(errors.INPUT, "Bad value for ipFlag: the simulator keeps PRIMARY only")
-        self._desk.registered_ip = address
+        self._broker.registered_ip = address
         return {"message": "IP saved successfully", "status": "SUCCESS"}
 
 
 def _auth_error(problem: ApiError) -> web.Response:
     """A problem at the auth host."""
-    if problem.trouble == "rate_limit":
+    if problem.kind == "rate_limit":
         return web.json_response(_auth_words("Token can be generated once every 2 minutes"))
     refused = errors.of_problem(problem)
     return web.json_response(_auth_words(refused.message), status=refused.status)

@@ -36,12 +36,12 @@ book shows it so."""
 
 def order_type(order: Order) -> str:
     """As the book shows it."""
-    return _TYPE_OF[order.ask.type]
+    return _TYPE_OF[order.request.type]
 
 
 def price(order: Order) -> int:
     """As the book shows it: a converted market order has the price of its protection. Paise."""
-    return order.limit if order.ask.type == "MARKET" else order.ask.price
+    return order.limit if order.request.type == "MARKET" else order.request.price
 
 
 def status(order: Order) -> str:

@@ -77,10 +77,10 @@ LATER: Final = frozenset({"funds", "holding", "freeze", "band"})
 
 def of_problem(problem: ApiError) -> Refused:
     """What stands for a problem that every broker has."""
-    code, message = _OF_TROUBLE[problem.trouble]
+    code, message = _OF_TROUBLE[problem.kind]
     return Refused(code, problem.message or message)
 
 
-def of_objection(objection: Rejection) -> Refused:
+def of_objection(rejection: Rejection) -> Refused:
     """What stands for an objection that is answered at once."""
-    return Refused(INPUT if objection.reason in _AT_ONCE else ORDER, objection.text)
+    return Refused(INPUT if rejection.reason in _AT_ONCE else ORDER, rejection.text)

@@ -59,7 +59,7 @@ Work = Callable[[Call], Any]
 class Handlers:
     """What all handlers need."""
 
-    desk: SimulatedBroker
+    broker: SimulatedBroker
     sessions: Tokens
 
     def handler(
@@ -75,7 +75,7 @@ class Handlers:
 
         async def handle(request: web.Request) -> web.StreamResponse:
             call = Call(request, await request.read())
-            return await self.desk.answer(
+            return await self.broker.answer(
                 request,
                 operation=operation,
                 limit=limit,
@@ -98,7 +98,7 @@ def error_response(problem: ApiError) -> web.Response:
 
 def data_error_response(problem: ApiError) -> web.Response:
     """The market data calls' body of a problem."""
-    found = _DATA_CODES.get(problem.trouble)
+    found = _DATA_CODES.get(problem.kind)
     if found is None:
         return error_response(problem)
     status, code, text = found
@@ -111,7 +111,7 @@ def _answered(work: Work, call: Call) -> web.StreamResponse:
     except Refused as refused:
         return _refusal(refused)
     except account.Refused as refused:
-        return _refusal(errors.of_objection(refused.objection))
+        return _refusal(errors.of_objection(refused.rejection))
     return found if isinstance(found, web.StreamResponse) else web.json_response(found)
 
 

@@ -35,36 +35,36 @@ class InstrumentRoutes:
         ]
 
     def _file(self, _: Call) -> web.Response:
-        found = rows(self._front.desk.exchange.floor.listings)
+        found = rows(self._front.broker.exchange.market.instruments)
         return web.Response(body=_pieces(found), content_type="text/csv", charset="utf-8")
 
 
-def rows(listings: Iterable[Instrument]) -> Iterator[str]:
+def rows(instruments: Iterable[Instrument]) -> Iterator[str]:
     """Lines of the file. A security id is unique inside its segment only: each share has a future
     with the share's own number.
     """
     yield HEADER
     for number, symbol, name in _INDICES:
         yield f"NSE,I,{number},INDEX,0,{symbol},1.0,{name},,,,5.0000,NA,INDEX,X,{name}"
-    for listing in listings:
-        yield _share(listing)
-        if listing.exchange == "NSE":
-            yield _future(listing)
+    for instrument in instruments:
+        yield _share(instrument)
+        if instrument.exchange == "NSE":
+            yield _future(instrument)
 
 
-def _share(listing: Instrument) -> str:
-    symbol, series = listing.symbol, "EQ" if listing.exchange == "NSE" else "A"
-    tick = f"{listing.tick_size:.4f}"
+def _share(instrument: Instrument) -> str:
+    symbol, series = instrument.symbol, "EQ" if instrument.exchange == "NSE" else "A"
+    tick = f"{instrument.tick_size:.4f}"
     return (
-        f"{listing.exchange},E,{listing.token},EQUITY,0,{symbol},1.0,{symbol.title()},,,,"
+        f"{instrument.exchange},E,{instrument.token},EQUITY,0,{symbol},1.0,{symbol.title()},,,,"
         f"{tick},NA,ES,{series},{symbol} LTD"
     )
 
 
-def _future(listing: Instrument) -> str:
-    symbol = listing.symbol
+def _future(instrument: Instrument) -> str:
+    symbol = instrument.symbol
     return (
-        f"NSE,D,{listing.token},FUTSTK,0,{symbol}-Dec2026-FUT,500.0,{symbol} DEC FUT,"
+        f"NSE,D,{instrument.token},FUTSTK,0,{symbol}-Dec2026-FUT,500.0,{symbol} DEC FUT,"
         "2026-12-29 14:30:00,-0.01000,XX,5.0000,M,FUT,,"
     )
 

@@ -39,86 +39,92 @@ class MarketStream:
     def __init__(self, front: Handlers) -> None:
         """None open yet."""
         self._front = front
-        self._desk = front.desk
-        self.lines = Clients()
+        self._broker = front.broker
+        self.clients = Clients()
         self._order: list[Client] = []
         self._was_trading = True
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """One client, until it goes. A bad token is told in a packet, not in the handshake."""
-        self._desk.requests["GET / (feed)"] += 1
+        self._broker.requests["GET / (feed)"] += 1
         socket = web.WebSocketResponse(compress=False)
         _ = await socket.prepare(request)
-        line = Client(socket, request.transport)
-        reason = self._objection(request)
+        client = Client(socket, request.transport)
+        reason = self._rejection(request)
         if reason:
-            await self._end(line, reason)
+            await self._end(client, reason)
             return socket
-        with self.lines.held(line), pinged(socket):
-            self._order.append(line)
+        with self.clients.held(client), pinged(socket):
+            self._order.append(client)
             if len(self._order) > MOST_SOCKETS:
                 await self._end(self._order[0], 805)
             try:
-                await self._listen(line)
+                await self._listen(client)
             finally:
-                self._order.remove(line)
+                self._order.remove(client)
         return socket
 
     async def show(self, prices: Sequence[PriceUpdate]) -> None:
         """Sends each line what it subscribed to."""
         await self._tell_close()
         for shown in prices:
-            key = (shown.listing.exchange, shown.listing.token)
-            modes = {line: line.subscribed[key] for line in self.lines if key in line.subscribed}
+            key = (shown.instrument.exchange, shown.instrument.token)
+            modes = {
+                client: client.subscribed[key]
+                for client in self.clients
+                if key in client.subscribed
+            }
             if not modes:
                 continue
             of = self._picture(shown)
-            for line, mode in modes.items():
-                await line.send(self._desk.frame(_PACKETS[mode](of)))
+            for client, mode in modes.items():
+                await client.send(self._broker.frame(_PACKETS[mode](of)))
 
-    async def _listen(self, line: Client) -> None:
-        async for message in line.socket:
+    async def _listen(self, client: Client) -> None:
+        async for message in client.socket:
             if message.type is not WSMsgType.TEXT:
                 continue
             request = _request(message.data)
             code = request.get("RequestCode")
             if code == _DISCONNECT:
-                await line.close()
+                await client.close()
                 return
-            listings = self._listings(request.get("InstrumentList"))
-            if len(listings) > MOST_IN_MESSAGE:
-                await self._end(line, 804)
+            instruments = self._instruments(request.get("InstrumentList"))
+            if len(instruments) > MOST_IN_MESSAGE:
+                await self._end(client, 804)
                 return
             if code in _ON:
-                await self._subscribe(line, listings, _ON[code])
+                await self._subscribe(client, instruments, _ON[code])
             elif code in _OFF:
-                for listing in listings:
-                    _ = line.subscribed.pop((listing.exchange, listing.token), None)
+                for instrument in instruments:
+                    _ = client.subscribed.pop((instrument.exchange, instrument.token), None)
 
-    async def _subscribe(self, line: Client, listings: Sequence[Instrument], mode: str) -> None:
+    async def _subscribe(
+        self, client: Client, instruments: Sequence[Instrument], mode: str
+    ) -> None:
         """The previous close comes first, then the price as it is."""
-        for listing in listings:
-            line.subscribed[listing.exchange, listing.token] = mode
-        if len(line.subscribed) > MOST_SHARES:
-            await self._end(line, 804)
+        for instrument in instruments:
+            client.subscribed[instrument.exchange, instrument.token] = mode
+        if len(client.subscribed) > MOST_SHARES:
+            await self._end(client, 804)
             return
-        floor = self._desk.exchange.floor
-        found = [PriceUpdate(x, floor.prices_of(x), floor.now_us) for x in listings]
-        for shown in self._desk.shown(found):
+        market = self._broker.exchange.market
+        found = [PriceUpdate(x, market.prices_of(x), market.now_us) for x in instruments]
+        for shown in self._broker.shown(found):
             of = self._picture(shown)
-            await line.send(packets.previous_close(of))
+            await client.send(packets.previous_close(of))
             if mode == "quote":
-                await line.send(packets.open_interest(of))
-            await line.send(self._desk.frame(_PACKETS[mode](of)))
+                await client.send(packets.open_interest(of))
+            await client.send(self._broker.frame(_PACKETS[mode](of)))
 
     async def _tell_close(self) -> None:
         """The market status packet, when the market has closed."""
-        is_trading = self._desk.exchange.floor.is_trading
+        is_trading = self._broker.exchange.market.is_trading
         if self._was_trading and not is_trading:
-            await self.lines.send(packets.status(enums.SEGMENT_NUMBERS["NSE"]))
+            await self.clients.send(packets.status(enums.SEGMENT_NUMBERS["NSE"]))
         self._was_trading = is_trading
 
-    def _objection(self, request: web.Request) -> int:
+    def _rejection(self, request: web.Request) -> int:
         """Why a client is not let in, as a disconnect reason; 0: it is."""
         query, sessions = request.query, self._front.sessions
         token = query.get("token", "")
@@ -128,11 +134,11 @@ class MarketStream:
             return 0
         return 807 if sessions.was_given(token) else 809
 
-    async def _end(self, line: Client, reason: int) -> None:
-        await line.send(packets.disconnect(reason))
-        await line.close()
+    async def _end(self, client: Client, reason: int) -> None:
+        await client.send(packets.disconnect(reason))
+        await client.close()
 
-    def _listings(self, rows: Any) -> list[Instrument]:
+    def _instruments(self, rows: Any) -> list[Instrument]:
         """The shares of a message; ids that are not known are passed over."""
         found: list[Instrument] = []
         for row in cast("list[object]", rows) if isinstance(rows, list) else []:
@@ -141,18 +147,20 @@ class MarketStream:
             fields = cast("dict[str, object]", row)
             exchange = enums.SEGMENTS.get(str(fields.get("ExchangeSegment")))
             number = enums.share_number(fields.get("SecurityId"))
-            listing = exchange and self._desk.exchange.floor.listings.by_token(exchange, number)
-            if listing:
-                found.append(listing)
+            instrument = exchange and self._broker.exchange.market.instruments.by_token(
+                exchange, number
+            )
+            if instrument:
+                found.append(instrument)
         return found
 
     def _picture(self, shown: PriceUpdate) -> Picture:
         """What a full packet says."""
-        listing, prices = shown.listing, shown.prices
-        bids, offers = depth(listing, prices)
+        instrument, prices = shown.instrument, shown.prices
+        bids, offers = depth(instrument, prices)
         return Picture(
-            segment=enums.SEGMENT_NUMBERS[listing.exchange],
-            security_id=listing.token,
+            segment=enums.SEGMENT_NUMBERS[instrument.exchange],
+            security_id=instrument.token,
             last=prices.last,
             last_quantity=prices.quantity,
             traded_at=self._trade_us(shown) // 1_000_000,
@@ -163,7 +171,7 @@ class MarketStream:
             open=prices.open,
             high=prices.high,
             low=prices.low,
-            close=listing.previous_close,
+            close=instrument.previous_close,
             levels=[
                 Level(
                     bid_quantity=bid.quantity,
@@ -183,9 +191,9 @@ class MarketStream:
         the last trade there was, be it of the day before.
         """
         trade_us = shown.prices.trade_us
-        if self._desk.last_trade == "previous_day":
-            return trade_us or _last_trade_before(self._desk.exchange.day)
-        return trade_us if trade_us and self._desk.exchange.floor.is_trading else shown.stamp_us
+        if self._broker.last_trade == "previous_day":
+            return trade_us or _last_trade_before(self._broker.exchange.day)
+        return trade_us if trade_us and self._broker.exchange.market.is_trading else shown.stamp_us
 
 
 def _last_trade_before(day: dt.date) -> int:

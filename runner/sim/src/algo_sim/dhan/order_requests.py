@@ -18,7 +18,7 @@ _DISCLOSED_PERCENT: Final = 30
 _T = TypeVar("_T")
 
 
-def new_order(fields: Mapping[str, Any], listings: Instruments) -> OrderRequest:
+def new_order(fields: Mapping[str, Any], instruments: Instruments) -> OrderRequest:
     """What a place call asks for.
 
     Raises:
@@ -26,14 +26,14 @@ def new_order(fields: Mapping[str, Any], listings: Instruments) -> OrderRequest:
     """
     if fields.get("afterMarketOrder"):
         raise Refused(errors.ORDER, "After market orders are not taken while the market is open")
-    listing = security(fields, listings)
+    instrument = security(fields, instruments)
     tag = fields.get("correlationId") or ""
     if not isinstance(tag, str) or not _TAG.fullmatch(tag):
         raise _bad("correlationId")
     return _with_terms(
         OrderRequest(
-            exchange=listing.exchange,
-            symbol=listing.symbol,
+            exchange=instrument.exchange,
+            symbol=instrument.symbol,
             side=_word(fields, "transactionType", enums.SIDES),
             type=_order_type(fields.get("orderType")),
             quantity=_whole(fields, "quantity"),
@@ -45,36 +45,38 @@ def new_order(fields: Mapping[str, Any], listings: Instruments) -> OrderRequest:
     )
 
 
-def changed_order(ask: OrderRequest, fields: Mapping[str, Any]) -> OrderRequest:
+def changed_order(request: OrderRequest, fields: Mapping[str, Any]) -> OrderRequest:
     """What a modify call makes of an order; the quantity is its new total.
 
     Raises:
         Refused: a field is bad.
     """
     given = {name: value for name, value in fields.items() if value is not None}
-    kind = _order_type(given["orderType"]) if "orderType" in given else ask.type
-    quantity = _whole(given, "quantity") if "quantity" in given else ask.quantity
-    validity = _word(given, "validity", enums.VALIDITIES) if "validity" in given else ask.validity
+    kind = _order_type(given["orderType"]) if "orderType" in given else request.type
+    quantity = _whole(given, "quantity") if "quantity" in given else request.quantity
+    validity = (
+        _word(given, "validity", enums.VALIDITIES) if "validity" in given else request.validity
+    )
     kept = {
-        "price": Decimal(ask.price) / 100,
-        "triggerPrice": Decimal(ask.trigger_price) / 100,
-        "disclosedQuantity": ask.disclosed_quantity,
+        "price": Decimal(request.price) / 100,
+        "triggerPrice": Decimal(request.trigger_price) / 100,
+        "disclosedQuantity": request.disclosed_quantity,
     }
-    changed = replace(ask, type=kind, quantity=quantity, validity=validity)
+    changed = replace(request, type=kind, quantity=quantity, validity=validity)
     return _with_terms(changed, {**kept, **given})
 
 
-def security(fields: Mapping[str, Any], listings: Instruments) -> Instrument:
+def security(fields: Mapping[str, Any], instruments: Instruments) -> Instrument:
     """The share that exchangeSegment and securityId name; the id comes as text or number.
 
     Raises:
         Refused: there is none.
     """
     exchange = _word(fields, "exchangeSegment", enums.SEGMENTS)
-    listing = listings.by_token(exchange, enums.share_number(fields.get("securityId")))
-    if listing is None:
+    instrument = instruments.by_token(exchange, enums.share_number(fields.get("securityId")))
+    if instrument is None:
         raise _bad("securityId")
-    return listing
+    return instrument
 
 
 def paise(value: Any, *, name: str) -> int:
@@ -93,15 +95,15 @@ def paise(value: Any, *, name: str) -> int:
     return int(exact)
 
 
-def _with_terms(ask: OrderRequest, fields: Mapping[str, Any]) -> OrderRequest:
+def _with_terms(request: OrderRequest, fields: Mapping[str, Any]) -> OrderRequest:
     price = paise(fields.get("price"), name="price")
     trigger_price = paise(fields.get("triggerPrice"), name="triggerPrice")
     disclosed = _whole(fields, "disclosedQuantity") if fields.get("disclosedQuantity") else 0
-    if disclosed and disclosed * 100 < ask.quantity * _DISCLOSED_PERCENT:
+    if disclosed and disclosed * 100 < request.quantity * _DISCLOSED_PERCENT:
         raise _bad("disclosedQuantity")
-    is_market, is_stop = ask.type == "MARKET", ask.type == "STOP_LIMIT"
+    is_market, is_stop = request.type == "MARKET", request.type == "STOP_LIMIT"
     return replace(
-        ask,
+        request,
         price=0 if is_market else price,
         trigger_price=trigger_price if is_stop else 0,
         protection=AUTOMATIC if is_market else 0,

@@ -26,33 +26,33 @@ class OrderStream:
     def __init__(self, front: Handlers) -> None:
         """None open yet."""
         self._front = front
-        self.lines = Clients()
+        self.clients = Clients()
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """One client, until it goes. Nothing says that the log-in was good; a bad one ends it."""
         socket = web.WebSocketResponse(compress=False)
         _ = await socket.prepare(request)
-        line = Client(socket, request.transport)
+        client = Client(socket, request.transport)
         if not await self._logs_in(socket):
-            await line.close()
+            await client.close()
             return socket
-        with self.lines.held(line), pinged(socket):
-            self._front.desk.requests[LOGGED_IN] += 1
+        with self.clients.held(client), pinged(socket):
+            self._front.broker.requests[LOGGED_IN] += 1
             async for _ in socket:
                 pass
         return socket
 
     async def tell(self, events: Sequence[Event]) -> None:
         """Pushes what happened to all clients."""
-        listings = self._front.desk.exchange.floor.listings
+        instruments = self._front.broker.exchange.market.instruments
         for event in events:
-            listing = listings.by_symbol(*event.order.ask.key)
-            if listing is None:
+            instrument = instruments.by_symbol(*event.order.request.key)
+            if instrument is None:
                 continue
             for alert in serializers.updates(
-                event, listing, client_id=self._front.sessions.client_id
+                event, instrument, client_id=self._front.sessions.client_id
             ):
-                await self.lines.send(json.dumps(alert))
+                await self.clients.send(json.dumps(alert))
 
     async def _logs_in(self, socket: web.WebSocketResponse) -> bool:
         try:

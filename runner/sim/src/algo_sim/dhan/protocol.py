@@ -21,9 +21,9 @@ from algo_sim.protocol import ApiError, PriceUpdate
 
 
 class DhanProtocol:
-    """Implements `dialect.Dialect`."""
+    """Implements `protocol.BrokerProtocol`."""
 
-    def __init__(self, desk: SimulatedBroker, account: dict[str, Any]) -> None:
+    def __init__(self, broker: SimulatedBroker, account: dict[str, Any]) -> None:
         """`account`: client_id; with `void_older_tokens` one session at a time, as a renewal leaves
         it; and what `Login` and `Orders` take; an `access_token` is a session
         that is good from the start.
@@ -35,7 +35,7 @@ class DhanProtocol:
         )
         if account.get("access_token"):
             self._sessions.grant(account["access_token"])
-        front = Handlers(desk, self._sessions)
+        front = Handlers(broker, self._sessions)
         self._feed = MarketStream(front)
         self._updates = OrderStream(front)
         orders = OrderRoutes(front, account)
@@ -48,7 +48,7 @@ class DhanProtocol:
         )
 
     def routes(self) -> Sequence[web.RouteDef]:
-        """See `dialect.Dialect`."""
+        """See `protocol.BrokerProtocol`."""
         rest = [route for part in self._parts for route in part.routes()]
         sockets = [
             web.get("/", self._feed.handle, allow_head=False),
@@ -57,29 +57,29 @@ class DhanProtocol:
         return [*rest, *sockets]
 
     def error(self, problem: ApiError) -> web.Response:
-        """See `dialect.Dialect`."""
+        """See `protocol.BrokerProtocol`."""
         return error_response(problem)
 
     def wanted(self) -> set[tuple[str, int]]:
-        """See `dialect.Dialect`."""
-        return self._feed.lines.wanted()
+        """See `protocol.BrokerProtocol`."""
+        return self._feed.clients.wanted()
 
     async def show(self, prices: Sequence[PriceUpdate]) -> None:
-        """See `dialect.Dialect`."""
+        """See `protocol.BrokerProtocol`."""
         await self._feed.show(prices)
 
     async def tell(self, events: Sequence[Event]) -> None:
-        """See `dialect.Dialect`."""
+        """See `protocol.BrokerProtocol`."""
         await self._updates.tell(events)
 
     async def drop_feed(self) -> None:
-        """See `dialect.Dialect`."""
-        self._feed.lines.drop()
+        """See `protocol.BrokerProtocol`."""
+        self._feed.clients.drop()
 
     async def close_order_socket(self) -> None:
-        """See `dialect.Dialect`."""
-        await self._updates.lines.close()
+        """See `protocol.BrokerProtocol`."""
+        await self._updates.clients.close()
 
     def expire_tokens(self) -> None:
-        """See `dialect.Dialect`."""
+        """See `protocol.BrokerProtocol`."""
         self._sessions.expire()

@@ -15,19 +15,19 @@ _PUSHED_TYPES: Final = {"LIMIT": "LMT", "STOP_LOSS": "SL", "STOP_LOSS_MARKET": "
 _NO_DATE: Final = "0001-01-01 00:00:00"
 
 
-def order_row(order: Order, listing: Instrument, *, client_id: str) -> dict[str, Any]:
+def order_row(order: Order, instrument: Instrument, *, client_id: str) -> dict[str, Any]:
     """One order of the book."""
-    ask = order.ask
+    request = order.request
     is_rejected = order.status == "REJECTED"
     return {
-        **_named(order, listing, client_id=client_id),
-        "correlationId": ask.tag or None,
+        **_named(order, instrument, client_id=client_id),
+        "correlationId": request.tag or None,
         "orderStatus": enums.status(order),
-        "validity": ask.validity,
-        "quantity": ask.quantity,
-        "disclosedQuantity": ask.disclosed_quantity,
+        "validity": request.validity,
+        "quantity": request.quantity,
+        "disclosedQuantity": request.disclosed_quantity,
         "price": rupees(enums.price(order)),
-        "triggerPrice": rupees(ask.trigger_price),
+        "triggerPrice": rupees(request.trigger_price),
         "afterMarketOrder": False,
         "boProfitValue": 0.0,
         "boStopLossValue": 0.0,
@@ -44,27 +44,27 @@ def order_row(order: Order, listing: Instrument, *, client_id: str) -> dict[str,
     }
 
 
-def received_row(order: Order, listing: Instrument, *, client_id: str) -> dict[str, Any]:
+def received_row(order: Order, instrument: Instrument, *, client_id: str) -> dict[str, Any]:
     """One order of the book that was received and no more."""
     return {
-        **order_row(order, listing, client_id=client_id),
+        **order_row(order, instrument, client_id=client_id),
         "exchangeOrderId": None,
         "orderStatus": "TRANSIT",
         "exchangeTime": None,
         "omsErrorCode": None,
         "omsErrorDescription": None,
-        "remainingQuantity": order.ask.quantity,
+        "remainingQuantity": order.request.quantity,
         "averageTradedPrice": 0.0,
         "filledQty": 0,
     }
 
 
-def trade_row(fill: Fill, listing: Instrument, *, client_id: str) -> dict[str, Any]:
+def trade_row(fill: Fill, instrument: Instrument, *, client_id: str) -> dict[str, Any]:
     """One fill; the trade book has no correlation ids."""
     return {
-        **_named(fill.order, listing, client_id=client_id),
+        **_named(fill.order, instrument, client_id=client_id),
         "exchangeTradeId": fill.trade_id,
-        "customSymbol": listing.symbol.title(),
+        "customSymbol": instrument.symbol.title(),
         "tradedQuantity": fill.quantity,
         "tradedPrice": rupees(fill.price),
         "createTime": enums.ist(fill.order.taken_us),
@@ -73,41 +73,41 @@ def trade_row(fill: Fill, listing: Instrument, *, client_id: str) -> dict[str, A
     }
 
 
-def updates(event: Event, listing: Instrument, *, client_id: str) -> list[dict[str, Any]]:
+def updates(event: Event, instrument: Instrument, *, client_id: str) -> list[dict[str, Any]]:
     """What the order socket says of an event: a new order is told twice, on its way and there."""
     told = enums.status(event.order)
     statuses = ("TRANSIT", told) if event.cause == "accepted" else (told,)
-    return [_alert(event, listing, status=status, client_id=client_id) for status in statuses]
+    return [_alert(event, instrument, status=status, client_id=client_id) for status in statuses]
 
 
-def _alert(event: Event, listing: Instrument, *, status: str, client_id: str) -> dict[str, Any]:
+def _alert(event: Event, instrument: Instrument, *, status: str, client_id: str) -> dict[str, Any]:
     """Names in camelCase and statuses in title case, as on the wire; the documents have the names
     in PascalCase.
     """
     order, fill = event.order, event.fill
-    ask = order.ask
+    request = order.request
     return {
         "Type": "order_alert",
         "Data": {
-            "exchange": ask.exchange,
+            "exchange": request.exchange,
             "segment": "E",
             "source": "P",
-            "securityId": str(listing.token),
+            "securityId": str(instrument.token),
             "clientId": client_id,
             "exchOrderNo": "" if status == "TRANSIT" else order.exchange_order_id,
             "orderNo": order.order_id,
-            "product": "I" if ask.product == "INTRADAY" else "C",
-            "productName": enums.PRODUCT_OF[ask.product],
-            "txnType": ask.side[0],
+            "product": "I" if request.product == "INTRADAY" else "C",
+            "productName": enums.PRODUCT_OF[request.product],
+            "txnType": request.side[0],
             "orderType": _PUSHED_TYPES[enums.order_type(order)],
-            "validity": ask.validity,
-            "discQuantity": ask.disclosed_quantity,
-            "discQtyRem": ask.disclosed_quantity,
+            "validity": request.validity,
+            "discQuantity": request.disclosed_quantity,
+            "discQtyRem": request.disclosed_quantity,
             "remainingQuantity": order.rest,
-            "quantity": ask.quantity,
+            "quantity": request.quantity,
             "tradedQty": order.filled,
             "price": rupees(enums.price(order)),
-            "triggerPrice": rupees(ask.trigger_price),
+            "triggerPrice": rupees(request.trigger_price),
             "tradedPrice": rupees(fill.price) if fill else 0.0,
             "avgTradedPrice": average_rupees(order.value, order.filled),
             "offMktFlag": "0",
@@ -119,9 +119,9 @@ def _alert(event: Event, listing: Instrument, *, status: str, client_id: str) ->
             "reasonDescription": order.message or "CONFIRMED",
             "legNo": 1,
             "instrument": "EQUITY",
-            "symbol": ask.symbol,
-            "displayName": listing.symbol.title(),
-            "isin": listing.isin,
+            "symbol": request.symbol,
+            "displayName": instrument.symbol.title(),
+            "isin": instrument.isin,
             "series": "EQ",
             "status": status.title(),
             "lotSize": 1,
@@ -129,27 +129,27 @@ def _alert(event: Event, listing: Instrument, *, status: str, client_id: str) ->
             "expiryDate": _NO_DATE,
             "optType": "XX",
             "refLtp": 0.0,
-            "tickSize": rupees(listing.tick_size),
+            "tickSize": rupees(instrument.tick_size),
             "algoId": ALGO_ID,
             "multiplier": 1,
-            "correlationId": ask.tag,
+            "correlationId": request.tag,
         },
     }
 
 
-def _named(order: Order, listing: Instrument, *, client_id: str) -> dict[str, Any]:
+def _named(order: Order, instrument: Instrument, *, client_id: str) -> dict[str, Any]:
     """What the rows of both books begin with."""
-    ask = order.ask
+    request = order.request
     return {
         "dhanClientId": client_id,
         "orderId": order.order_id,
         "exchangeOrderId": order.exchange_order_id or None,
-        "transactionType": ask.side,
-        "exchangeSegment": enums.SEGMENT_OF[ask.exchange],
-        "productType": enums.PRODUCT_OF[ask.product],
+        "transactionType": request.side,
+        "exchangeSegment": enums.SEGMENT_OF[request.exchange],
+        "productType": enums.PRODUCT_OF[request.product],
         "orderType": enums.order_type(order),
-        "tradingSymbol": ask.symbol,
-        "securityId": str(listing.token),
+        "tradingSymbol": request.symbol,
+        "securityId": str(instrument.token),
         "drvExpiryDate": None,
         "drvOptionType": None,
         "drvStrikePrice": 0.0,

@@ -24,10 +24,10 @@ BUSY_CANCEL: Final = "Order cannot be cancelled as it is being processed. Try la
 class Refused(Exception):
     """The order or change was not taken."""
 
-    def __init__(self, objection: Rejection) -> None:
+    def __init__(self, rejection: Rejection) -> None:
         """With its reason."""
-        super().__init__(objection.text)
-        self.objection: Final = objection
+        super().__init__(rejection.text)
+        self.rejection: Final = rejection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +45,7 @@ class AccountSettings:
 class ExchangeAccount:
     """An account's day."""
 
-    def __init__(self, settings: AccountSettings, *, floor: MarketState, hours: Hours) -> None:
+    def __init__(self, settings: AccountSettings, *, market: MarketState, hours: Hours) -> None:
         """Empty; `events` collects what happens until somebody takes it."""
         self.name: Final = settings.name
         self.cash = settings.cash
@@ -60,31 +60,35 @@ class ExchangeAccount:
         self.positions: Final[dict[tuple[str, str, str], Position]] = {}
         self.events: list[Event] = []
         self._order_id: Final = settings.order_id
-        self._floor: Final = floor
+        self._market: Final = market
         self._live: Final[dict[Key, dict[str, None]]] = {}
         self._number = 0
 
-    def objection(self, ask: OrderRequest, *, instead_of: Order | None = None) -> Rejection | None:
+    def rejection(
+        self, request: OrderRequest, *, instead_of: Order | None = None
+    ) -> Rejection | None:
         """Why an order, or a change of `instead_of` to it, would be refused; None: it would not."""
-        listing = self._floor.listings.by_symbol(ask.exchange, ask.symbol)
-        if listing is None:
+        instrument = self._market.instruments.by_symbol(request.exchange, request.symbol)
+        if instrument is None:
             return UNKNOWN_SHARE
         return (
             rejection_of(
-                ask,
-                listing=listing,
-                prices=self._floor.prices_of(listing),
+                request,
+                instrument=instrument,
+                prices=self._market.prices_of(instrument),
                 hours=self.hours,
-                now_us=self._floor.now_us,
+                now_us=self._market.now_us,
             )
             or (
-                crossed(ask, self._floor.prices_of(listing)) if self.refuses_crossed_stops else None
+                crossed(request, self._market.prices_of(instrument))
+                if self.refuses_crossed_stops
+                else None
             )
-            or self._without_holding(ask, instead_of)
-            or self._without_funds(ask, listing, instead_of)
+            or self._without_holding(request, instead_of)
+            or self._without_funds(request, instrument, instead_of)
         )
 
-    def place(self, ask: OrderRequest, *, origin: Origin = "api", rejected: str = "") -> Order:
+    def place(self, request: OrderRequest, *, origin: Origin = "api", rejected: str = "") -> Order:
         """Takes an order; one with an objection, or told to be `rejected`, ends at once.
 
         Orders by the broker itself pass all checks.
@@ -92,18 +96,18 @@ class ExchangeAccount:
         Raises:
             Refused: the share is not listed.
         """
-        listing = self._floor.listings.by_symbol(ask.exchange, ask.symbol)
-        if listing is None:
+        instrument = self._market.instruments.by_symbol(request.exchange, request.symbol)
+        if instrument is None:
             raise Refused(UNKNOWN_SHARE)
-        found = None if origin == "broker" else self.objection(ask)
+        found = None if origin == "broker" else self.rejection(request)
         message = rejected or (found.text if found else "")
         self._number += 1
-        now = self._floor.now_us
+        now = self._market.now_us
         order = Order(
             number=self._number,
             order_id=self._order_id(self._number),
             exchange_order_id="" if message else f"11{self._number:014d}",
-            ask=ask,
+            request=request,
             status="REJECTED" if message else "OPEN",
             message=message,
             taken_us=now,
@@ -112,9 +116,9 @@ class ExchangeAccount:
         )
         if message:
             return self._keep(order, "rejected")
-        return self._start(order, listing, "accepted")
+        return self._start(order, instrument, "accepted")
 
-    def modify(self, order_id: str, ask: OrderRequest) -> Order:
+    def modify(self, order_id: str, request: OrderRequest) -> Order:
         """Changes a live order to new absolute terms.
 
         Raises:
@@ -125,16 +129,19 @@ class ExchangeAccount:
             raise Refused(
                 Rejection("modifications", "Maximum allowed order modifications exceeded.")
             )
-        if ask.quantity <= order.filled:
+        if request.quantity <= order.filled:
             raise Refused(Rejection("state", "The quantity is filled already."))
-        found = self.objection(ask, instead_of=order)
+        found = self.rejection(request, instead_of=order)
         if found is not None:
             raise Refused(found)
-        listing = self._listing(ask)
+        instrument = self._instrument(request)
         changed = replace(
-            order, ask=ask, modifications=order.modifications + 1, changed_us=self._floor.now_us
+            order,
+            request=request,
+            modifications=order.modifications + 1,
+            changed_us=self._market.now_us,
         )
-        return self._start(changed, listing, "modified")
+        return self._start(changed, instrument, "modified")
 
     def leave(self, order_id: str) -> Order:
         """A change that was taken and then not made: the terms stay.
@@ -155,11 +162,11 @@ class ExchangeAccount:
             replace(order, status="CANCELLED", message=message, expired=expired), "cancelled"
         )
 
-    def trade(self, listing: Instrument, price: int) -> None:
+    def trade(self, instrument: Instrument, price: int) -> None:
         """Lets one trade of a share trigger and fill the orders it meets, oldest first."""
-        for order_id in list(self._live.get(listing.key, ())):
+        for order_id in list(self._live.get(instrument.key, ())):
             order = self.orders[order_id]
-            after = matching.triggered(order, price=price, step=listing.tick_size)
+            after = matching.triggered(order, price=price, step=instrument.tick_size)
             if after is not order:
                 _ = self._keep(after, "triggered")
             self._meet(after, price, is_arriving=after is not order)
@@ -189,45 +196,47 @@ class ExchangeAccount:
         taken, self.events = self.events, []
         return taken
 
-    def _start(self, order: Order, listing: Instrument, cause: Cause) -> Order:
-        last = self._floor.prices_of(listing).last
-        started = self._keep(matching.working(order, last=last, step=listing.tick_size), cause)
+    def _start(self, order: Order, instrument: Instrument, cause: Cause) -> Order:
+        last = self._market.prices_of(instrument).last
+        started = self._keep(matching.working(order, last=last, step=instrument.tick_size), cause)
         if started.status == "OPEN":
             self._meet(started, last, is_arriving=True)
         now = self.orders[order.order_id]
-        if now.is_live and now.ask.validity == "IOC":
+        if now.is_live and now.request.validity == "IOC":
             return self.cancel(now.order_id, message="The rest of an IOC order")
         return now
 
     def _meet(self, order: Order, price: int, *, is_arriving: bool) -> None:
         at = matching.fill_price(order, price=price, is_arriving=is_arriving)
-        quantity = 0 if at is None else self._floor.on_offer(order.ask.key, order.rest)
+        quantity = 0 if at is None else self._market.on_offer(order.request.key, order.rest)
         if at is None or quantity == 0:
             return
-        number = self._floor.take(order.ask.key, quantity)
+        number = self._market.take(order.request.key, quantity)
         after = matching.filled(order, quantity=quantity, price=at)
-        after = replace(after, changed_us=self._floor.now_us)
+        after = replace(after, changed_us=self._market.now_us)
         fill = Fill(
             trade_id=str(50_000_000 + number),
             order=after,
             quantity=quantity,
             price=at,
-            time_us=self._floor.now_us,
+            time_us=self._market.now_us,
         )
         self.fills.append(fill)
-        ask = order.ask
-        key = (ask.exchange, ask.symbol, ask.product)
+        request = order.request
+        key = (request.exchange, request.symbol, request.product)
         position = self.positions.get(key) or Position(
-            exchange=ask.exchange, symbol=ask.symbol, product=ask.product
+            exchange=request.exchange, symbol=request.symbol, product=request.product
         )
-        self.positions[key] = positions.traded(position, side=ask.side, quantity=quantity, price=at)
+        self.positions[key] = positions.traded(
+            position, side=request.side, quantity=quantity, price=at
+        )
         _ = self._keep(after, "filled", fill)
 
     def _keep(self, order: Order, cause: Cause, fill: Fill | None = None) -> Order:
-        order = replace(order, changed_us=self._floor.now_us)
+        order = replace(order, changed_us=self._market.now_us)
         self.orders[order.order_id] = order
         self.history.setdefault(order.order_id, []).append((cause, order))
-        live = self._live.setdefault(order.ask.key, {})
+        live = self._live.setdefault(order.request.key, {})
         if order.is_live:
             live[order.order_id] = None
         else:
@@ -243,44 +252,44 @@ class ExchangeAccount:
             raise Refused(Rejection("state", busy))
         return order
 
-    def _listing(self, ask: OrderRequest) -> Instrument:
-        listing = self._floor.listings.by_symbol(ask.exchange, ask.symbol)
-        if listing is None:
+    def _instrument(self, request: OrderRequest) -> Instrument:
+        instrument = self._market.instruments.by_symbol(request.exchange, request.symbol)
+        if instrument is None:
             raise Refused(UNKNOWN_SHARE)
-        return listing
+        return instrument
 
-    def _without_holding(self, ask: OrderRequest, instead_of: Order | None) -> Rejection | None:
+    def _without_holding(self, request: OrderRequest, instead_of: Order | None) -> Rejection | None:
         """Delivery sells what is there and not asked for yet; intraday may sell short."""
-        if ask.product != "DELIVERY" or ask.side != "SELL":
+        if request.product != "DELIVERY" or request.side != "SELL":
             return None
-        position = self.positions.get((ask.exchange, ask.symbol, ask.product))
+        position = self.positions.get((request.exchange, request.symbol, request.product))
         asked = sum(
             order.rest
             for order in self.live()
-            if order.ask.side == "SELL"
-            and order.ask.product == "DELIVERY"
-            and order.ask.key == ask.key
+            if order.request.side == "SELL"
+            and order.request.product == "DELIVERY"
+            and order.request.key == request.key
             and (instead_of is None or order.order_id != instead_of.order_id)
         )
         free = (position.net if position else 0) - asked
-        wanted = ask.quantity - (instead_of.filled if instead_of else 0)
+        wanted = request.quantity - (instead_of.filled if instead_of else 0)
         if wanted <= free:
             return None
         return Rejection("holding", f"You have {max(free, 0)} shares to sell, not {wanted}.")
 
     def _without_funds(
-        self, ask: OrderRequest, listing: Instrument, instead_of: Order | None
+        self, request: OrderRequest, instrument: Instrument, instead_of: Order | None
     ) -> Rejection | None:
         trial = Order(
             number=self._number + 1,
             order_id="",
             exchange_order_id="",
-            ask=ask,
+            request=request,
             status="OPEN",
             filled=instead_of.filled if instead_of else 0,
         )
-        last = self._floor.prices_of(listing).last
-        trial = matching.working(trial, last=last, step=listing.tick_size)
+        last = self._market.prices_of(instrument).last
+        trial = matching.working(trial, last=last, step=instrument.tick_size)
         others = [
             order
             for order in self.live()

@@ -25,10 +25,12 @@ _SECOND: Final = 1_000_000
 class Exchange:
     """Deterministic: the same calls give the same events."""
 
-    def __init__(self, listings: Instruments, *, start_us: int, fill: FillRule = "whole") -> None:
+    def __init__(
+        self, instruments: Instruments, *, start_us: int, fill: FillRule = "whole"
+    ) -> None:
         """Stands at `start_us` (µs since the epoch) until moved."""
-        self.floor: Final = MarketState(listings=listings, now_us=start_us, fill=fill)
-        self.books: Final[dict[str, ExchangeAccount]] = {}
+        self.market: Final = MarketState(instruments=instruments, now_us=start_us, fill=fill)
+        self.accounts: Final[dict[str, ExchangeAccount]] = {}
         self.candles: Final = Candles()
         self.auction_us = calendar.closing_auction_us(self.day)
         self._square_offs: Final[dict[str, str]] = {}
@@ -37,15 +39,15 @@ class Exchange:
     @property
     def day(self) -> dt.date:
         """The exchange's date."""
-        return ist_datetime(self.floor.now_us).date()
+        return ist_datetime(self.market.now_us).date()
 
     def open_account(self, settings: AccountSettings, *, square_off: str = "") -> ExchangeAccount:
         """A broker's account; `square_off` HH:MM:SS instead of the broker's dated time."""
         self._square_offs[settings.name] = square_off
         hours = self._hours(settings.name)
-        book = ExchangeAccount(settings, floor=self.floor, hours=hours)
-        self.books[settings.name] = book
-        return book
+        account = ExchangeAccount(settings, market=self.market, hours=hours)
+        self.accounts[settings.name] = account
+        return account
 
     def force_auction(self, clock: str) -> None:
         """Holds a closing auction at HH:MM:SS on a day that had none."""
@@ -66,59 +68,59 @@ class Exchange:
         """One recorded trade: moves the clock to it, the price, and fills what it meets."""
         exchange, symbol, time_us, price, quantity, volume = tick
         self.move_to(time_us)
-        listing = self.floor.listings.by_symbol(exchange, symbol)
-        if listing is None:
+        instrument = self.market.instruments.by_symbol(exchange, symbol)
+        if instrument is None:
             return
-        key = listing.key
-        self.floor.prices[key] = traded(
-            self.floor.prices_of(listing),
+        key = instrument.key
+        self.market.prices[key] = traded(
+            self.market.prices_of(instrument),
             price=price,
             quantity=quantity,
             volume=volume,
             time_us=time_us,
         )
         self.candles.add(key, price=price, quantity=quantity, time_us=time_us)
-        self.floor.offered[key] = quantity
-        for book in self.books.values():
-            book.trade(listing, price)
+        self.market.offered[key] = quantity
+        for account in self.accounts.values():
+            account.trade(instrument, price)
 
     def move_to(self, time_us: int) -> None:
         """Moves the clock forward; what the day's rules do on the way is done at its time."""
         for due_us, name, act in self._due(time_us):
-            self.floor.now_us = max(self.floor.now_us, due_us)
+            self.market.now_us = max(self.market.now_us, due_us)
             self._done.add(name)
             act()
-        self.floor.now_us = max(self.floor.now_us, time_us)
+        self.market.now_us = max(self.market.now_us, time_us)
 
     def next_day(self, start_us: int) -> None:
-        """A new day: books, prices and bars of the day begin anew; last prices become closes."""
-        floor = self.floor
-        floor.listings = Instruments(
-            replace(listing, previous_close=floor.prices_of(listing).last)
-            for listing in floor.listings
+        """A new day: accounts, prices and bars begin again; last prices become closes."""
+        market = self.market
+        market.instruments = Instruments(
+            replace(instrument, previous_close=market.prices_of(instrument).last)
+            for instrument in market.instruments
         )
-        floor.prices.clear()
-        floor.offered.clear()
-        floor.is_trading = True
-        floor.now_us = start_us
+        market.prices.clear()
+        market.offered.clear()
+        market.is_trading = True
+        market.now_us = start_us
         self.auction_us = calendar.closing_auction_us(self.day)
         self._done.clear()
-        for book in self.books.values():
-            book.begin_day()
+        for account in self.accounts.values():
+            account.begin_day()
         self._set_hours()
 
     def take_events(self) -> list[Event]:
         """What happened to orders since the last call."""
-        return [event for book in self.books.values() for event in book.take_events()]
+        return [event for account in self.accounts.values() for event in account.take_events()]
 
-    def square_off(self, book: ExchangeAccount) -> None:
+    def square_off(self, account: ExchangeAccount) -> None:
         """Cancels an account's intraday orders and closes its intraday positions at the market."""
-        for order in book.live():
-            if order.ask.product == "INTRADAY":
-                _ = book.cancel(order.order_id, message=SQUARE_OFF_TEXT)
-        for position in list(book.positions.values()):
+        for order in account.live():
+            if order.request.product == "INTRADAY":
+                _ = account.cancel(order.order_id, message=SQUARE_OFF_TEXT)
+        for position in list(account.positions.values()):
             if position.product == "INTRADAY" and position.net:
-                _ = book.place(
+                _ = account.place(
                     OrderRequest(
                         exchange=position.exchange,
                         symbol=position.symbol,
@@ -134,10 +136,12 @@ class Exchange:
         rules: list[tuple[int, str, Callable[[], None]]] = []
         if self.auction_us is not None:
             rules.append((self.auction_us, "auction", self._begin_auction))
-        for book in self.books.values():
-            at = book.hours.square_off_us
-            rules.append((at, f"square-off {book.name}", lambda book=book: self.square_off(book)))
-            rules.append((book.hours.closes_us, "close", self._close))
+        for account in self.accounts.values():
+            at = account.hours.square_off_us
+            rules.append(
+                (at, f"square-off {account.name}", lambda account=account: self.square_off(account))
+            )
+            rules.append((account.hours.closes_us, "close", self._close))
         due = [rule for rule in rules if rule[0] <= time_us and rule[1] not in self._done]
         return sorted(due, key=lambda rule: rule[:2]) if due else due
 
@@ -145,24 +149,24 @@ class Exchange:
         """The exchange cancels resting stops and disclosed quantities of shares that close by
         auction (NSE/CMTR/74466).
         """
-        for book, order in self._all_live():
-            listing = self.floor.listings.by_symbol(*order.ask.key)
-            if listing is None or not listing.has_closing_auction:
+        for account, order in self._all_live():
+            instrument = self.market.instruments.by_symbol(*order.request.key)
+            if instrument is None or not instrument.has_closing_auction:
                 continue
-            if order.status == "TRIGGER_PENDING" or order.ask.disclosed_quantity:
-                _ = book.cancel(order.order_id, message=AUCTION_TEXT)
+            if order.status == "TRIGGER_PENDING" or order.request.disclosed_quantity:
+                _ = account.cancel(order.order_id, message=AUCTION_TEXT)
 
     def _close(self) -> None:
-        self.floor.is_trading = False
-        for book, order in self._all_live():
-            _ = book.cancel(order.order_id, message=CLOSE_TEXT, expired=True)
+        self.market.is_trading = False
+        for account, order in self._all_live():
+            _ = account.cancel(order.order_id, message=CLOSE_TEXT, expired=True)
 
     def _all_live(self) -> list[tuple[ExchangeAccount, Order]]:
-        return [(book, order) for book in self.books.values() for order in book.live()]
+        return [(account, order) for account in self.accounts.values() for order in account.live()]
 
     def _set_hours(self) -> None:
-        for book in self.books.values():
-            book.hours = self._hours(book.name)
+        for account in self.accounts.values():
+            account.hours = self._hours(account.name)
 
     def _hours(self, account: str) -> Hours:
         day = self.day

@@ -52,9 +52,9 @@ class Instrument:
 class Instruments:
     """All shares by name and by number."""
 
-    def __init__(self, listings: Iterable[Instrument]) -> None:
+    def __init__(self, instruments: Iterable[Instrument]) -> None:
         """Later rows of the same name win."""
-        self._by_key: Final = {listing.key: listing for listing in listings}
+        self._by_key: Final = {instrument.key: instrument for instrument in instruments}
         self._by_token: Final = {(x.exchange, x.token): x for x in self._by_key.values()}
 
     def __iter__(self) -> Iterator[Instrument]:

@@ -62,14 +62,14 @@ def average_price(prices: Prices) -> int:
     return prices.turnover // prices.traded if prices.traded else 0
 
 
-def band(listing: Instrument, prices: Prices) -> tuple[int, int]:
+def band(instrument: Instrument, prices: Prices) -> tuple[int, int]:
     """The lowest and highest price at which orders are taken, on the price grid.
 
     A band that recorded trades have reached was widened in truth: it flexes by 5 % steps, as the
     operating bands of shares with derivatives do (NSE/CMTR/64994).
     """
-    close, step = listing.previous_close, listing.tick_size
-    up = down = listing.band_percent
+    close, step = instrument.previous_close, instrument.tick_size
+    up = down = instrument.band_percent
     while prices.high >= close * (100 + up) // 100:
         up += _FLEX_PERCENT
     while prices.low and prices.low <= close * (100 - down) // 100:
@@ -79,10 +79,10 @@ def band(listing: Instrument, prices: Prices) -> tuple[int, int]:
     return max(lower, step), upper
 
 
-def depth(listing: Instrument, prices: Prices) -> tuple[tuple[Level, ...], tuple[Level, ...]]:
+def depth(instrument: Instrument, prices: Prices) -> tuple[tuple[Level, ...], tuple[Level, ...]]:
     """Five bids and five offers around the last price, best first: plausible, not recorded."""
-    lower, upper = band(listing, prices)
-    step = listing.tick_size
+    lower, upper = band(instrument, prices)
+    step = instrument.tick_size
     bids: list[Level] = []
     asks: list[Level] = []
     for level in range(1, LEVELS + 1):
@@ -100,7 +100,7 @@ Key = tuple[str, str]
 class MarketState:
     """Moved by the exchange alone."""
 
-    listings: Instruments
+    instruments: Instruments
     now_us: int
     """Exchange time, µs since the epoch."""
 
@@ -118,9 +118,9 @@ class MarketState:
     fills: int = 0
     """All fills so far, of all accounts: their numbers."""
 
-    def prices_of(self, listing: Instrument) -> Prices:
+    def prices_of(self, instrument: Instrument) -> Prices:
         """The share's prices; the previous close before its first trade."""
-        return self.prices.get(listing.key) or Prices(last=listing.previous_close)
+        return self.prices.get(instrument.key) or Prices(last=instrument.previous_close)
 
     def on_offer(self, key: Key, wanted: int) -> int:
         """How many of the wanted shares can trade now."""

@@ -18,37 +18,43 @@ basis points; Zerodha's slabs as openalgo has them)."""
 _WHOLE: Final = 10_000
 
 
-def protected_price(ask: OrderRequest, *, reference: int, step: int) -> int:
+def protected_price(request: OrderRequest, *, reference: int, step: int) -> int:
     """The worst price a market order may trade at, from a reference price, on the price grid."""
-    if ask.protection == AUTOMATIC:
+    if request.protection == AUTOMATIC:
         points = next((bps for below, bps in SLABS if reference < below), _LAST_SLAB)
     else:
-        points = ask.protection
-    if ask.side == "BUY":
+        points = request.protection
+    if request.side == "BUY":
         return max(reference * (_WHOLE + points) // _WHOLE // step * step, step)
     return max(-(-reference * (_WHOLE - points) // _WHOLE // step) * step, step)
 
 
 def working(order: Order, *, last: int, step: int) -> Order:
     """The order as it starts to work after arriving or being modified."""
-    ask = order.ask
-    if ask.is_stop:
+    request = order.request
+    if request.is_stop:
         return replace(order, status="TRIGGER_PENDING", limit=0, has_triggered=False)
-    limit = protected_price(ask, reference=last, step=step) if ask.type == "MARKET" else ask.price
+    limit = (
+        protected_price(request, reference=last, step=step)
+        if request.type == "MARKET"
+        else request.price
+    )
     return replace(order, status="OPEN", limit=limit)
 
 
 def triggered(order: Order, *, price: int, step: int) -> Order:
     """The order after a trade at `price`; the same object where it was not waiting for that."""
-    ask = order.ask
+    request = order.request
     if order.status != "TRIGGER_PENDING":
         return order
-    touched = price >= ask.trigger_price if ask.side == "BUY" else price <= ask.trigger_price
+    touched = (
+        price >= request.trigger_price if request.side == "BUY" else price <= request.trigger_price
+    )
     if not touched:
         return order
-    limit = ask.price
-    if ask.type == "STOP_MARKET":
-        limit = protected_price(ask, reference=ask.trigger_price, step=step)
+    limit = request.price
+    if request.type == "STOP_MARKET":
+        limit = protected_price(request, reference=request.trigger_price, step=step)
     return replace(order, status="OPEN", limit=limit, has_triggered=True)
 
 
@@ -56,7 +62,7 @@ def fill_price(order: Order, *, price: int, is_arriving: bool) -> int | None:
     """At what price the order trades when the market trades at `price`; None: it does not."""
     if order.status != "OPEN":
         return None
-    meets = price <= order.limit if order.ask.side == "BUY" else price >= order.limit
+    meets = price <= order.limit if order.request.side == "BUY" else price >= order.limit
     if not meets:
         return None
     return price if is_arriving else order.limit
@@ -69,5 +75,5 @@ def filled(order: Order, *, quantity: int, price: int) -> Order:
         order,
         filled=total,
         value=order.value + (total - order.filled) * price,
-        status="FILLED" if total == order.ask.quantity else order.status,
+        status="FILLED" if total == order.request.quantity else order.status,
     )

@@ -1,6 +1,6 @@
 """What the exchange and the brokers' risk checks refuse: pure checks with words.
 
-Which of these a broker answers at once and which it takes and then rejects is its dialect's
+Which of these a broker answers at once and which it takes and then rejects is its protocol's
 business.
 """
 
@@ -50,54 +50,54 @@ class Hours:
 
 
 def rejection_of(
-    ask: OrderRequest, *, listing: Instrument, prices: Prices, hours: Hours, now_us: int
+    request: OrderRequest, *, instrument: Instrument, prices: Prices, hours: Hours, now_us: int
 ) -> Rejection | None:
     """The first thing wrong with an order, funds and holdings left out; None: nothing."""
     return (
-        _wrong_terms(ask)
-        or _off_the_grid(ask, listing)
-        or _too_many(ask, listing)
-        or _outside_hours(ask, listing, hours, now_us)
-        or _outside_the_band(ask, listing, prices)
+        _wrong_terms(request)
+        or _off_the_grid(request, instrument)
+        or _too_many(request, instrument)
+        or _outside_hours(request, instrument, hours, now_us)
+        or _outside_the_band(request, instrument, prices)
     )
 
 
-def crossed(ask: OrderRequest, prices: Prices) -> Rejection | None:
+def crossed(request: OrderRequest, prices: Prices) -> Rejection | None:
     """What is wrong with a stop whose trigger the last price has reached already."""
-    if not ask.is_stop:
+    if not request.is_stop:
         return None
-    if ask.side == "SELL" and ask.trigger_price >= prices.last:
+    if request.side == "SELL" and request.trigger_price >= prices.last:
         side = "Trigger price for stoploss sell orders should be lower"
-    elif ask.side == "BUY" and ask.trigger_price <= prices.last:
+    elif request.side == "BUY" and request.trigger_price <= prices.last:
         side = "Trigger price for stoploss buy orders should be higher"
     else:
         return None
     return Rejection("trigger", f"{side} than the last traded price.")
 
 
-def _wrong_terms(ask: OrderRequest) -> Rejection | None:
-    if ask.quantity <= 0:
+def _wrong_terms(request: OrderRequest) -> Rejection | None:
+    if request.quantity <= 0:
         return Rejection("input", "Invalid quantity.")
-    if ask.type in {"LIMIT", "STOP_LIMIT"} and ask.price <= 0:
+    if request.type in {"LIMIT", "STOP_LIMIT"} and request.price <= 0:
         return Rejection("input", "Invalid price.")
-    if ask.is_stop and ask.trigger_price <= 0:
+    if request.is_stop and request.trigger_price <= 0:
         return Rejection("input", "Invalid trigger price.")
-    if not 0 <= ask.disclosed_quantity <= ask.quantity:
+    if not 0 <= request.disclosed_quantity <= request.quantity:
         return Rejection("input", "Invalid disclosed quantity.")
-    if ask.type == "STOP_LIMIT":
-        is_buy = ask.side == "BUY"
-        if is_buy and ask.trigger_price > ask.price:
+    if request.type == "STOP_LIMIT":
+        is_buy = request.side == "BUY"
+        if is_buy and request.trigger_price > request.price:
             return Rejection("trigger", "Trigger price cannot be above the price of a buy order.")
-        if not is_buy and ask.trigger_price < ask.price:
+        if not is_buy and request.trigger_price < request.price:
             return Rejection("trigger", "Trigger price cannot be below the price of a sell order.")
-    if ask.is_stop and ask.validity == "IOC":
+    if request.is_stop and request.validity == "IOC":
         return Rejection("input", "Stop orders take validity DAY only.")
     return None
 
 
-def _off_the_grid(ask: OrderRequest, listing: Instrument) -> Rejection | None:
-    step = listing.tick_size
-    if ask.price % step or ask.trigger_price % step:
+def _off_the_grid(request: OrderRequest, instrument: Instrument) -> Rejection | None:
+    step = instrument.tick_size
+    if request.price % step or request.trigger_price % step:
         size = rupee_text(step).removeprefix("₹")
         return Rejection(
             "tick_size",
@@ -107,33 +107,37 @@ def _off_the_grid(ask: OrderRequest, listing: Instrument) -> Rejection | None:
     return None
 
 
-def _too_many(ask: OrderRequest, listing: Instrument) -> Rejection | None:
-    most = listing.freeze_quantity
-    if most and ask.quantity > most:
+def _too_many(request: OrderRequest, instrument: Instrument) -> Rejection | None:
+    most = instrument.freeze_quantity
+    if most and request.quantity > most:
         return Rejection("freeze", f"Quantity is above the freeze quantity of {most} shares.")
     return None
 
 
 def _outside_hours(
-    ask: OrderRequest, listing: Instrument, hours: Hours, now_us: int
+    request: OrderRequest, instrument: Instrument, hours: Hours, now_us: int
 ) -> Rejection | None:
     if not hours.opens_us <= now_us < hours.closes_us:
         return Rejection("closed", "Markets are closed right now.")
-    if ask.product == "INTRADAY" and now_us >= hours.square_off_us:
+    if request.product == "INTRADAY" and now_us >= hours.square_off_us:
         return Rejection("intraday_closed", "Intraday orders are not taken after the square-off.")
     in_auction = (
-        hours.auction_us is not None and listing.has_closing_auction and now_us >= hours.auction_us
+        hours.auction_us is not None
+        and instrument.has_closing_auction
+        and now_us >= hours.auction_us
     )
-    if in_auction and (ask.is_stop or ask.disclosed_quantity or ask.validity == "IOC"):
+    if in_auction and (request.is_stop or request.disclosed_quantity or request.validity == "IOC"):
         return Rejection("auction", "The closing auction takes no stop-loss and no IOC orders.")
     return None
 
 
-def _outside_the_band(ask: OrderRequest, listing: Instrument, prices: Prices) -> Rejection | None:
-    lower, upper = band(listing, prices)
+def _outside_the_band(
+    request: OrderRequest, instrument: Instrument, prices: Prices
+) -> Rejection | None:
+    lower, upper = band(instrument, prices)
     limits = f"{rupee_text(lower)} to {rupee_text(upper)}".replace("₹", "")
-    if ask.trigger_price and not lower <= ask.trigger_price <= upper:
+    if request.trigger_price and not lower <= request.trigger_price <= upper:
         return Rejection("trigger", f"Trigger price is outside the circuit limits of {limits}.")
-    if ask.price and not lower <= ask.price <= upper:
+    if request.price and not lower <= request.price <= upper:
         return Rejection("band", f"The price is outside the circuit limits of {limits}.")
     return None

@@ -61,7 +61,7 @@ class Order:
     exchange_order_id: str
     """Empty when it never got to the exchange."""
 
-    ask: OrderRequest
+    request: OrderRequest
     status: Status
     limit: int = 0
     """The price at which it works: asked for, or given by protection; 0 while it waits."""
@@ -87,7 +87,7 @@ class Order:
     @property
     def rest(self) -> int:
         """Shares not filled yet."""
-        return self.ask.quantity - self.filled
+        return self.request.quantity - self.filled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

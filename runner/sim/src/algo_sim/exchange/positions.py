@@ -66,19 +66,19 @@ def blocked(positions: Iterable[Position], live: Iterable[Order]) -> int:
     total = sum(margin(p.product, abs(p.net) * p.average) for p in held.values())
     closing = {key: abs(p.net) for key, p in held.items()}
     for order in live:
-        ask = order.ask
-        key = (ask.exchange, ask.symbol, ask.product)
+        request = order.request
+        key = (request.exchange, request.symbol, request.product)
         position = held.get(key)
         opens = order.rest
-        if position is not None and (position.net > 0) == (ask.side == "SELL"):
+        if position is not None and (position.net > 0) == (request.side == "SELL"):
             closes = min(closing[key], opens)
             closing[key] -= closes
             opens -= closes
-        total += margin(ask.product, opens * order_price(order))
+        total += margin(request.product, opens * order_price(order))
     return total
 
 
 def order_price(order: Order) -> int:
     """Paise a share that an order may cost at most, as far as its terms tell."""
-    ask = order.ask
-    return order.limit or ask.price or ask.trigger_price
+    request = order.request
+    return order.limit or request.price or request.trigger_price

@@ -1,4 +1,4 @@
-"""Zerodha's dialect: Kite Connect version 3."""
+"""Zerodha's protocol: Kite Connect version 3."""
 
 import datetime as dt
 from typing import Any, Final
@@ -21,8 +21,8 @@ def order_id(day: dt.date, number: int) -> str:
     return f"1{day:%y%m%d}{number:012d}"
 
 
-def open_dialect(desk: SimulatedBroker, account: dict[str, Any]) -> BrokerProtocol:
-    """The dialect over an account's desk."""
+def open_protocol(broker: SimulatedBroker, account: dict[str, Any]) -> BrokerProtocol:
+    """The protocol over an account's desk."""
     from algo_sim.zerodha.protocol import KiteProtocol
 
-    return KiteProtocol(desk, account)
+    return KiteProtocol(broker, account)

@@ -71,5 +71,5 @@ def objected(reason: Reason, message: str) -> web.Response:
 
 def problem_error(problem: ApiError) -> web.Response:
     """A call that did not get through."""
-    status, error_type, message = _TROUBLES[problem.trouble]
+    status, error_type, message = _TROUBLES[problem.kind]
     return error(error_type, problem.message or message, status=status)

@@ -17,16 +17,16 @@ Work = Callable[[], web.StreamResponse]
 class Handlers:
     """Answers calls through the desk."""
 
-    def __init__(self, desk: SimulatedBroker, tokens: Tokens) -> None:
+    def __init__(self, broker: SimulatedBroker, tokens: Tokens) -> None:
         """Over one account."""
-        self.desk: Final = desk
+        self.broker: Final = broker
         self.tokens: Final = tokens
 
     async def answer(
         self, request: web.Request, operation: str, work: Work, *, limit: str = "other"
     ) -> web.StreamResponse:
         """A call by somebody who is logged in."""
-        return await self.desk.answer(
+        return await self.broker.answer(
             request,
             operation=operation,
             limit=limit,
@@ -39,7 +39,7 @@ class Handlers:
         self, request: web.Request, operation: str, work: Work
     ) -> web.StreamResponse:
         """A call that needs no log-in."""
-        return await self.desk.answer(
+        return await self.broker.answer(
             request,
             operation=operation,
             limit="other",
@@ -63,4 +63,4 @@ def _worded(work: Work) -> web.StreamResponse:
     except InputError as wrong:
         return error("InputException", str(wrong))
     except Refused as refused:
-        return objected(refused.objection.reason, refused.objection.text)
+        return objected(refused.rejection.reason, refused.rejection.text)

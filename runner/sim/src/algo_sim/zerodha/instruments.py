@@ -16,13 +16,13 @@ _FIRST_OPTION: Final = 40_000
 _STRIKES: Final = 100
 
 
-def share_rows(listings: Iterable[Instrument]) -> Iterator[str]:
+def share_rows(instruments: Iterable[Instrument]) -> Iterator[str]:
     """A row for each share."""
-    for listing in listings:
-        step = f"{listing.tick_size / 100:g}"
+    for instrument in instruments:
+        step, symbol = f"{instrument.tick_size / 100:g}", instrument.symbol
         yield (
-            f"{instrument_token(listing)},{listing.token},{listing.symbol},{listing.symbol} LTD,"
-            f"0,,0,{step},1,EQ,{listing.exchange},{listing.exchange}"
+            f"{instrument_token(instrument)},{instrument.token},{symbol},{symbol} LTD,"
+            f"0,,0,{step},1,EQ,{instrument.exchange},{instrument.exchange}"
         )
 
 

@@ -40,7 +40,7 @@ def new_order(form: Form, *, variety: str) -> OrderRequest:
     tag = form.get("tag", "")
     if not _TAG.fullmatch(tag):
         raise InputError("Invalid `tag`. It should be alphanumeric, 20 characters at most.")
-    ask = OrderRequest(
+    wanted = OrderRequest(
         exchange=exchange,
         symbol=form["tradingsymbol"],
         side=cast("Side", side),
@@ -54,7 +54,7 @@ def new_order(form: Form, *, variety: str) -> OrderRequest:
         disclosed_quantity=_whole(form, "disclosed_quantity", default=0),
         tag=tag,
     )
-    return _checked(ask)
+    return _checked(wanted)
 
 
 def changed_order(form: Form, order: Order) -> OrderRequest:
@@ -63,38 +63,38 @@ def changed_order(form: Form, order: Order) -> OrderRequest:
     Raises:
         InputError: with the broker's words.
     """
-    ask = order.ask
+    wanted = order.request
     words = {kind: word for word, kind in ORDER_TYPES.items()}
-    kind = _one_of(form, "order_type", tuple(ORDER_TYPES), default=words[ask.type])
-    validity = _one_of(form, "validity", ("DAY", "IOC"), default=ask.validity)
+    kind = _one_of(form, "order_type", tuple(ORDER_TYPES), default=words[wanted.type])
+    validity = _one_of(form, "validity", ("DAY", "IOC"), default=wanted.validity)
     changed = replace(
-        ask,
+        wanted,
         type=ORDER_TYPES[kind],
-        quantity=_whole(form, "quantity", default=ask.quantity),
-        price=_price(form, "price", default=ask.price),
-        trigger_price=_price(form, "trigger_price", default=ask.trigger_price),
+        quantity=_whole(form, "quantity", default=wanted.quantity),
+        price=_price(form, "price", default=wanted.price),
+        trigger_price=_price(form, "trigger_price", default=wanted.trigger_price),
         validity=cast("Validity", validity),
-        protection=_protection(form, ask.protection),
-        disclosed_quantity=_whole(form, "disclosed_quantity", default=ask.disclosed_quantity),
+        protection=_protection(form, wanted.protection),
+        disclosed_quantity=_whole(form, "disclosed_quantity", default=wanted.disclosed_quantity),
     )
     return _checked(changed)
 
 
-def _checked(ask: OrderRequest) -> OrderRequest:
+def _checked(wanted: OrderRequest) -> OrderRequest:
     """Prices that the type has no use for are dropped; protection is demanded where it is due
     (from 1 April 2026; developer forum, discussion 15912).
     """
-    if ask.type == "STOP_MARKET" and ask.exchange == "BSE":
+    if wanted.type == "STOP_MARKET" and wanted.exchange == "BSE":
         raise InputError("SL-M orders are blocked on BSE. Use SL orders instead.")
-    if ask.type in _PROTECTED and ask.protection == 0:
+    if wanted.type in _PROTECTED and wanted.protection == 0:
         raise InputError(
             "Market orders without market protection are not allowed via API. Set "
             "market_protection, or use a limit order."
         )
     return replace(
-        ask,
-        price=ask.price if ask.type in {"LIMIT", "STOP_LIMIT"} else 0,
-        trigger_price=ask.trigger_price if ask.is_stop else 0,
+        wanted,
+        price=wanted.price if wanted.type in {"LIMIT", "STOP_LIMIT"} else 0,
+        trigger_price=wanted.trigger_price if wanted.is_stop else 0,
     )
 
 

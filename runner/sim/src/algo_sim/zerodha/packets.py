@@ -29,11 +29,11 @@ def frame(packets: Sequence[bytes]) -> bytes:
 
 def packet(shown: PriceUpdate, mode: str) -> bytes:
     """One share's prices: 8 bytes in mode ltp, 44 in quote, 184 in full."""
-    listing, prices, stamp_us = shown
-    token = instrument_token(listing)
+    instrument, prices, stamp_us = shown
+    token = instrument_token(instrument)
     if mode == "ltp":
         return _LTP.pack(token, prices.last)
-    bids, asks = depth(listing, prices)
+    bids, asks = depth(instrument, prices)
     quote = (
         token,
         prices.last,
@@ -45,7 +45,7 @@ def packet(shown: PriceUpdate, mode: str) -> bytes:
         prices.open,
         prices.high,
         prices.low,
-        listing.previous_close,
+        instrument.previous_close,
     )
     if mode == "quote":
         return _QUOTE.pack(*quote)

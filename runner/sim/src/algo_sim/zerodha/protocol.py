@@ -1,4 +1,4 @@
-"""Zerodha's dialect: REST and ticker over one desk."""
+"""Zerodha's protocol: REST and ticker over one desk."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -17,19 +17,19 @@ from algo_sim.zerodha.stream import Ticker
 
 
 class KiteProtocol:
-    """Implements `dialect.Dialect`."""
+    """Implements `protocol.BrokerProtocol`."""
 
-    def __init__(self, desk: SimulatedBroker, account: dict[str, Any]) -> None:
+    def __init__(self, broker: SimulatedBroker, account: dict[str, Any]) -> None:
         """Nobody is logged in. KiteProtocol refuses stops that the last price has passed."""
-        desk.book.refuses_crossed_stops = True
+        broker.account.refuses_crossed_stops = True
         self._tokens: Final = Tokens(account["api_key"], account["api_secret"])
         if account.get("access_token"):
             self._tokens.grant(account["access_token"])
-        self._ticker: Final = Ticker(desk, self._tokens, user_id=account["user_id"])
+        self._ticker: Final = Ticker(broker, self._tokens, user_id=account["user_id"])
         self._calls: Final = (
-            SessionRoutes(desk, self._tokens, account),
-            OrderRoutes(desk, self._tokens, user_id=account["user_id"]),
-            MarketRoutes(desk, self._tokens),
+            SessionRoutes(broker, self._tokens, account),
+            OrderRoutes(broker, self._tokens, user_id=account["user_id"]),
+            MarketRoutes(broker, self._tokens),
         )
 
     def routes(self) -> Sequence[web.RouteDef]:
@@ -44,7 +44,7 @@ class KiteProtocol:
 
     def wanted(self) -> set[tuple[str, int]]:
         """What the ticker's clients subscribed to."""
-        return self._ticker.lines.wanted()
+        return self._ticker.clients.wanted()
 
     async def show(self, prices: Sequence[PriceUpdate]) -> None:
         """Binary packets."""
@@ -56,11 +56,11 @@ class KiteProtocol:
 
     async def drop_feed(self) -> None:
         """Cuts all sockets."""
-        self._ticker.lines.drop()
+        self._ticker.clients.drop()
 
     async def close_order_socket(self) -> None:
         """The same sockets."""
-        await self._ticker.lines.close()
+        await self._ticker.clients.close()
 
     def expire_tokens(self) -> None:
         """Live sockets are not cut (forum answers)."""

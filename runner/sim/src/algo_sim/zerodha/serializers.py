@@ -52,9 +52,9 @@ _TYPE_WORDS: Final = {value: key for key, value in ORDER_TYPES.items()}
 _PRODUCT_WORDS: Final = {value: key for key, value in PRODUCTS.items()}
 
 
-def instrument_token(listing: Instrument) -> int:
+def instrument_token(instrument: Instrument) -> int:
     """The exchange's number times 256 + the segment."""
-    return listing.token * 256 + SEGMENTS[listing.exchange]
+    return instrument.token * 256 + SEGMENTS[instrument.exchange]
 
 
 def listing_key(token: int) -> tuple[str, int]:
@@ -68,9 +68,9 @@ def moment(time_us: int) -> str:
     return ist_datetime(time_us).strftime("%Y-%m-%d %H:%M:%S")
 
 
-def order_words(order: Order, listing: Instrument, *, user_id: str) -> dict[str, Any]:
+def order_words(order: Order, instrument: Instrument, *, user_id: str) -> dict[str, Any]:
     """A row of the order book; also what is pushed."""
-    ask = order.ask
+    request = order.request
     at_exchange = moment(order.changed_us) if order.exchange_order_id else None
     ended = order.status in {"CANCELLED", "REJECTED"}
     return {
@@ -87,34 +87,34 @@ def order_words(order: Order, listing: Instrument, *, user_id: str) -> dict[str,
         "exchange_timestamp": at_exchange,
         "variety": "regular",
         "modified": order.modifications > 0,
-        "exchange": ask.exchange,
-        "tradingsymbol": ask.symbol,
-        "instrument_token": instrument_token(listing),
+        "exchange": request.exchange,
+        "tradingsymbol": request.symbol,
+        "instrument_token": instrument_token(instrument),
         "order_type": _type_words(order),
-        "transaction_type": ask.side,
-        "validity": ask.validity,
+        "transaction_type": request.side,
+        "validity": request.validity,
         "validity_ttl": 0,
-        "product": _PRODUCT_WORDS[ask.product],
-        "quantity": ask.quantity,
-        "disclosed_quantity": ask.disclosed_quantity,
-        "price": rupees(order.limit if ask.type == "MARKET" else ask.price),
-        "trigger_price": rupees(ask.trigger_price),
+        "product": _PRODUCT_WORDS[request.product],
+        "quantity": request.quantity,
+        "disclosed_quantity": request.disclosed_quantity,
+        "price": rupees(order.limit if request.type == "MARKET" else request.price),
+        "trigger_price": rupees(request.trigger_price),
         "average_price": average_rupees(order.value, order.filled),
         "filled_quantity": order.filled,
         "pending_quantity": 0 if ended else order.rest,
         "cancelled_quantity": order.rest if order.status == "CANCELLED" else 0,
         "auction_number": None,
-        "market_protection": _protection_words(ask),
+        "market_protection": _protection_words(request),
         "meta": {},
-        "tag": ask.tag or None,
-        "tags": [ask.tag] if ask.tag else [],
+        "tag": request.tag or None,
+        "tags": [request.tag] if request.tag else [],
         "guid": f"{order.number:05d}X{order.order_id[-10:]}",
     }
 
 
-def unvalidated_words(order: Order, listing: Instrument, *, user_id: str) -> dict[str, Any]:
+def unvalidated_words(order: Order, instrument: Instrument, *, user_id: str) -> dict[str, Any]:
     """A row of the order book for an order that was received and no more."""
-    row = order_words(order, listing, user_id=user_id)
+    row = order_words(order, instrument, user_id=user_id)
     unknown = dict.fromkeys(("exchange_order_id", "exchange_timestamp", "status_message"))
     return {
         **row,
@@ -123,7 +123,7 @@ def unvalidated_words(order: Order, listing: Instrument, *, user_id: str) -> dic
         "status": "VALIDATION PENDING",
         "average_price": 0.0,
         "filled_quantity": 0,
-        "pending_quantity": order.ask.quantity,
+        "pending_quantity": order.request.quantity,
         "cancelled_quantity": 0,
     }
 
@@ -132,21 +132,21 @@ def _type_words(order: Order) -> str:
     """A market order is echoed as the limit order it became (kite.trade forum: the echoed type is
     not reliable).
     """
-    became_limit = order.ask.type == "MARKET" and order.exchange_order_id
-    return "LIMIT" if became_limit else _TYPE_WORDS[order.ask.type]
+    became_limit = order.request.type == "MARKET" and order.exchange_order_id
+    return "LIMIT" if became_limit else _TYPE_WORDS[order.request.type]
 
 
-def _protection_words(ask: OrderRequest) -> float:
-    return ask.protection if ask.protection == AUTOMATIC else ask.protection / 100
+def _protection_words(request: OrderRequest) -> float:
+    return request.protection if request.protection == AUTOMATIC else request.protection / 100
 
 
 def history_words(
-    states: Sequence[tuple[Cause, Order]], listing: Instrument, *, user_id: str
+    states: Sequence[tuple[Cause, Order]], instrument: Instrument, *, user_id: str
 ) -> list[dict[str, Any]]:
     """All states of an order, oldest first."""
     rows: list[dict[str, Any]] = []
     for cause, order in states:
-        row = order_words(order, listing, user_id=user_id)
+        row = order_words(order, instrument, user_id=user_id)
         before = {**row, "status_message": None, "status_message_raw": None}
         if cause in {"accepted", "rejected"}:
             before["exchange_order_id"] = None
@@ -155,18 +155,18 @@ def history_words(
     return rows
 
 
-def trade_words(fill: Fill, listing: Instrument) -> dict[str, Any]:
+def trade_words(fill: Fill, instrument: Instrument) -> dict[str, Any]:
     """A row of the trade book; it has no tag."""
     order = fill.order
     return {
         "trade_id": fill.trade_id,
         "order_id": order.order_id,
         "exchange_order_id": order.exchange_order_id,
-        "exchange": order.ask.exchange,
-        "tradingsymbol": order.ask.symbol,
-        "instrument_token": instrument_token(listing),
-        "product": _PRODUCT_WORDS[order.ask.product],
-        "transaction_type": order.ask.side,
+        "exchange": order.request.exchange,
+        "tradingsymbol": order.request.symbol,
+        "instrument_token": instrument_token(instrument),
+        "product": _PRODUCT_WORDS[order.request.product],
+        "transaction_type": order.request.side,
         "quantity": fill.quantity,
         "average_price": rupees(fill.price),
         "fill_timestamp": moment(fill.time_us),
@@ -175,7 +175,7 @@ def trade_words(fill: Fill, listing: Instrument) -> dict[str, Any]:
     }
 
 
-def position_words(position: Position, listing: Instrument, prices: Prices) -> dict[str, Any]:
+def position_words(position: Position, instrument: Instrument, prices: Prices) -> dict[str, Any]:
     """A row of the positions, net or day: they are the same where nothing was held overnight."""
     bought, sold = rupees(position.bought_value), rupees(position.sold_value)
     value = rupees(position.sold_value - position.bought_value)
@@ -187,13 +187,13 @@ def position_words(position: Position, listing: Instrument, prices: Prices) -> d
     return {
         "tradingsymbol": position.symbol,
         "exchange": position.exchange,
-        "instrument_token": instrument_token(listing),
+        "instrument_token": instrument_token(instrument),
         "product": _PRODUCT_WORDS[position.product],
         "quantity": position.net,
         "overnight_quantity": 0,
         "multiplier": 1,
         "average_price": average,
-        "close_price": rupees(listing.previous_close),
+        "close_price": rupees(instrument.previous_close),
         "last_price": rupees(prices.last),
         "value": value,
         "pnl": pnl,
@@ -217,28 +217,28 @@ def position_words(position: Position, listing: Instrument, prices: Prices) -> d
     }
 
 
-def ltp_words(listing: Instrument, prices: Prices) -> dict[str, Any]:
+def ltp_words(instrument: Instrument, prices: Prices) -> dict[str, Any]:
     """GET /quote/ltp."""
-    return {"instrument_token": instrument_token(listing), "last_price": rupees(prices.last)}
+    return {"instrument_token": instrument_token(instrument), "last_price": rupees(prices.last)}
 
 
-def ohlc_words(listing: Instrument, prices: Prices) -> dict[str, Any]:
+def ohlc_words(instrument: Instrument, prices: Prices) -> dict[str, Any]:
     """GET /quote/ohlc; `close` is the previous day's."""
     ohlc = {
         "open": rupees(prices.open),
         "high": rupees(prices.high),
         "low": rupees(prices.low),
-        "close": rupees(listing.previous_close),
+        "close": rupees(instrument.previous_close),
     }
-    return {**ltp_words(listing, prices), "ohlc": ohlc}
+    return {**ltp_words(instrument, prices), "ohlc": ohlc}
 
 
-def quote_words(listing: Instrument, prices: Prices, *, now_us: int) -> dict[str, Any]:
+def quote_words(instrument: Instrument, prices: Prices, *, now_us: int) -> dict[str, Any]:
     """GET /quote."""
-    bids, asks = depth(listing, prices)
-    lower, upper = band(listing, prices)
+    bids, asks = depth(instrument, prices)
+    lower, upper = band(instrument, prices)
     return {
-        **ohlc_words(listing, prices),
+        **ohlc_words(instrument, prices),
         "timestamp": moment(now_us),
         "last_trade_time": moment(prices.trade_us) if prices.trade_us else None,
         "last_quantity": prices.quantity,
@@ -246,7 +246,7 @@ def quote_words(listing: Instrument, prices: Prices, *, now_us: int) -> dict[str
         "sell_quantity": sum(level.quantity for level in asks),
         "volume": prices.volume,
         "average_price": rupees(average_price(prices)),
-        "net_change": rupees(prices.last - listing.previous_close),
+        "net_change": rupees(prices.last - instrument.previous_close),
         "oi": 0,
         "oi_day_high": 0,
         "oi_day_low": 0,
@@ -256,13 +256,13 @@ def quote_words(listing: Instrument, prices: Prices, *, now_us: int) -> dict[str
     }
 
 
-def margin_words(ask: OrderRequest, required: int) -> dict[str, Any]:
+def margin_words(request: OrderRequest, required: int) -> dict[str, Any]:
     """One order of POST /margins/orders; all of its margin is VaR."""
     amount = rupees(required)
     return {
         "type": "equity",
-        "tradingsymbol": ask.symbol,
-        "exchange": ask.exchange,
+        "tradingsymbol": request.symbol,
+        "exchange": request.exchange,
         "span": 0,
         "exposure": 0,
         "option_premium": 0,
@@ -271,7 +271,7 @@ def margin_words(ask: OrderRequest, required: int) -> dict[str, Any]:
         "cash": 0,
         "var": amount,
         "pnl": {"realised": 0, "unrealised": 0},
-        "leverage": 5 if ask.product == "INTRADAY" else 1,
+        "leverage": 5 if request.product == "INTRADAY" else 1,
         "charges": {
             "transaction_tax": 0,
             "transaction_tax_type": "stt",

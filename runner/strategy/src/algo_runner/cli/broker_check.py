@@ -163,9 +163,11 @@ async def _instruments(check: Check) -> str:
     assert check.session is not None
     pieces = [
         piece
-        async for piece in check.kind.download_master(check.http, check.endpoints, check.session)
+        async for piece in check.kind.download_instruments(
+            check.http, check.endpoints, check.session
+        )
     ]
-    master = InstrumentMaster(check.kind.parse_master(_lines(pieces)))
+    master = InstrumentMaster(check.kind.parse_instruments(_lines(pieces)))
     asked = check.asked
     check.instrument = master.by_symbol(asked.exchange, asked.symbol)
     if check.instrument is None:
@@ -178,7 +180,7 @@ async def _feed(check: Check) -> str:
     assert check.session is not None
     if check.instrument is None:
         raise CheckFailed("not tried: the share is not known")
-    wire = check.kind.wires(check.endpoints, check.session)[0]
+    wire = check.kind.streams(check.endpoints, check.session)[0]
     proxy = check.asked.egress_proxy
     tls = ssl.create_default_context() if wire.url().startswith("wss:") else None
     try:

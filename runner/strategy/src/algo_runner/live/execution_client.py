@@ -53,7 +53,7 @@ class ExecutionClient:
     assigned: Assignment
     """As the Secret says it, before `at_desk`."""
 
-    evidence: InflightOrders = field(default_factory=InflightOrders)
+    inflight: InflightOrders = field(default_factory=InflightOrders)
     shown: dict[str, OrderReport] = field(default_factory=dict[str, OrderReport])
     """The newest row of each of our orders: a feed tells a row again only when it differs."""
 
@@ -66,7 +66,7 @@ class ExecutionClient:
     @property
     def lag_us(self) -> int:
         """How much later than its answer the book may show an order."""
-        return int(self.kind.capabilities.lag_seconds * 1_000_000)
+        return int(self.kind.capabilities.order_book_lag_seconds * 1_000_000)
 
     def renew(self, session: BrokerSession) -> Assignment:
         """Goes on with another session; connections stay. The assignment as it is with it."""
@@ -102,7 +102,7 @@ def open_execution_client(day: Assignment, folder: Path) -> ExecutionClient:
     )
 
 
-def trading_context(day: Assignment, desk: ExecutionClient) -> Assignment:
+def trading_context(day: Assignment, client: ExecutionClient) -> Assignment:
     """The assignment with what only the broker's table and the session can tell.
 
     Raises:
@@ -110,7 +110,7 @@ def trading_context(day: Assignment, desk: ExecutionClient) -> Assignment:
     """
     assert day.live is not None
     try:
-        row = desk.kind.capabilities.on(
+        row = client.kind.capabilities.on(
             day.strategy.exchange, dt.date.fromisoformat(day.session.trading_day)
         )
     except DeniedLocally as error:
@@ -118,8 +118,8 @@ def trading_context(day: Assignment, desk: ExecutionClient) -> Assignment:
     live, needed_us = day.live, day.session.last_exit_us + TOKEN_MARGIN_US
     if day.clock == "Feed":
         needed_us = wall_us()
-    if desk.session.expires_us < needed_us and not live.no_entry:
-        end = clock_text(desk.session.expires_us)
+    if client.session.expires_us < needed_us and not live.no_entry:
+        end = clock_text(client.session.expires_us)
         live = replace(
             live,
             no_entry=f"It ends at {end}, before this day is over.",
@@ -128,7 +128,7 @@ def trading_context(day: Assignment, desk: ExecutionClient) -> Assignment:
     return replace(day, live=live, resting_stop=row.resting_stop)
 
 
-async def first_book(desk: ExecutionClient, *, is_known: bool) -> list[OrderReport] | None:
+async def first_book(client: ExecutionClient, *, is_known: bool) -> list[OrderReport] | None:
     """The order book a start begins with. Where the journal knows the day (`is_known`) it is done
     without after some seconds, and None; else it is waited for: without journal and book nobody
     knows what was sent.
@@ -137,12 +137,12 @@ async def first_book(desk: ExecutionClient, *, is_known: bool) -> list[OrderRepo
     for delay in backoff(first=FIRST_RETRY_SECONDS, longest=LONGEST_RETRY_SECONDS):
         started_us = wall_us()
         try:
-            rows = await desk.broker.orders()
+            rows = await client.broker.orders()
         except BrokerError as error:
             log.warning("order_book_unread", error=str(error), retry_in_seconds=round(delay, 2))
         else:
-            desk.book_us = started_us
-            desk.show(rows)
+            client.book_us = started_us
+            client.show(rows)
             return rows
         if is_known and time.monotonic() > until:
             return None
@@ -167,7 +167,7 @@ def _broker(
         lot_size=facts.lot_size,
         freeze_quantity=facts.freeze_quantity,
     )
-    desk = adapters.TradingContext(
+    client = adapters.TradingContext(
         instrument=instrument, product=strategy.product, trading_day=day.session.trading_day
     )
-    return kind.broker(http, endpoints, session, desk)
+    return kind.broker(http, endpoints, session, client)

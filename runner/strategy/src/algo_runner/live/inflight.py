@@ -36,34 +36,34 @@ class InflightOrder:
 class InflightOrders:
     """What is known of the orders that nobody has seen."""
 
-    searches: dict[str, InflightOrder] = field(default_factory=dict[str, InflightOrder])
+    orders: dict[str, InflightOrder] = field(default_factory=dict[str, InflightOrder])
 
     def begin(self, tag: str, since_us: int) -> None:
         """The request for it has ended, in whatever way, at `since_us`."""
-        self.searches.setdefault(tag, InflightOrder(since_us))
+        self.orders.setdefault(tag, InflightOrder(since_us))
 
     def note_book(self, tags: Collection[str], *, started_us: int, is_up: bool) -> None:
         """A book was read well. What was sent after its reading began need not be in it."""
-        for tag, search in list(self.searches.items()):
+        for tag, search in list(self.orders.items()):
             if tag in tags:
-                del self.searches[tag]
+                del self.orders[tag]
             elif started_us >= search.since_us:
                 search.reads += 1
                 search.last_read_us = max(search.last_read_us, started_us)
                 search.was_up = search.was_up and is_up
 
-    def verdicts(self, state: State, *, lag_us: int) -> Iterator[RequestResult]:
+    def absent_orders(self, state: State, *, lag_us: int) -> Iterator[RequestResult]:
         """The orders that were never taken, as far as anybody can know. What counts is how long
         after the request the newest book was read, not the time that has passed since.
         """
         for order in _unseen(state):
-            search = self.searches.get(order.tag)
+            search = self.orders.get(order.tag)
             if search is None or search.reads < READS:
                 continue
             looked_us = search.last_read_us - search.since_us
             is_quick = order.leg == "exit" and search.was_up and looked_us >= lag_us
             if is_quick or looked_us >= GIVE_UP_US:
-                del self.searches[order.tag]
+                del self.orders[order.tag]
                 words = (
                     f"not in {search.reads} reads of the order book in {looked_us // SECOND_US} s"
                 )

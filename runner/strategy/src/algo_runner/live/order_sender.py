@@ -41,7 +41,7 @@ ROW_SECONDS: Final = 2.0
 """How long a change that failed waits for its order's row: an exit behind it waits too."""
 
 
-async def send_orders(session: StrategySession, desk: ExecutionClient) -> None:
+async def send_orders(session: StrategySession, client: ExecutionClient) -> None:
     """Sends what the session decides, for as long as it runs.
 
     Raises:
@@ -52,70 +52,70 @@ async def send_orders(session: StrategySession, desk: ExecutionClient) -> None:
         async def carry_out_next() -> None:
             request, send_by = await session.outbox.get()
             calls.create_task(carry_out_next())
-            await _deliver(session, desk, request, send_by)
+            await _deliver(session, client, request, send_by)
 
         calls.create_task(carry_out_next())
 
 
 async def _deliver(
-    session: StrategySession, desk: ExecutionClient, request: Request, send_by: float
+    session: StrategySession, client: ExecutionClient, request: Request, send_by: float
 ) -> None:
     try:
-        events = await _carried_out(session, desk, request, send_by)
+        events = await _carried_out(session, client, request, send_by)
     finally:
         session.outbox.task_done()
     if isinstance(request, Place):
-        desk.evidence.begin(request.order.tag, wall_us())
+        client.inflight.begin(request.order.tag, wall_us())
     for event in events:
         await session.handle(event, kind="answer")
 
 
 async def _carried_out(
-    session: StrategySession, desk: ExecutionClient, request: Request, send_by: float
+    session: StrategySession, client: ExecutionClient, request: Request, send_by: float
 ) -> list[Event]:
     order, operation = _order_of(session, request)
     try:
-        row = await _called(session, desk, request, send_by)
+        row = await _called(session, client, request, send_by)
     except BrokerError as error:
         outcome = outcome_of(error)
         session.count(operation, outcome)
         log.warning("order_request_failed", operation=operation, tag=order.tag, error=str(error))
-        shown = await _row_now(desk, order) if operation != "place" else None
+        shown = await _row_now(client, order) if operation != "place" else None
         if isinstance(error, RateLimited):
             await asyncio.sleep(min(error.retry_after, MAX_PAUSE_SECONDS))
         reason = "token_dead" if isinstance(error, TokenExpired) else None
         answer = RequestResult(order.tag, operation, outcome, str(error), reason)
         return [*([OrderReported(shown)] if shown else []), answer]
     session.count(operation, "confirmed")
-    desk.changed_us[order.tag] = wall_us()
+    client.changed_us[order.tag] = wall_us()
     seen = [OrderReported(row)] if operation == "place" else []
     return [*seen, RequestResult(order.tag, operation, "confirmed")]
 
 
 async def _called(
-    session: StrategySession, desk: ExecutionClient, request: Request, send_by: float
+    session: StrategySession, client: ExecutionClient, request: Request, send_by: float
 ) -> OrderReport:
     match request:
         case Place(order) if order.leg == "entry":
-            return await desk.broker.place(order, send_by=send_by)
+            return await client.broker.place(order, send_by=send_by)
         case Place(order):
             if time.monotonic() > send_by:
                 # Late, an exit still goes, but not by a process that another has followed.
                 await session.journal.has_taken_last()
-            return await desk.broker.place(order, send_by=time.monotonic() + SEND_BY_SECONDS)
+            return await client.broker.place(order, send_by=time.monotonic() + SEND_BY_SECONDS)
         case Modify(tag, terms):
-            return await desk.broker.modify(order_of(session.state, tag), terms)
+            return await client.broker.modify(order_of(session.state, tag), terms)
         case Cancel(tag):
-            return await desk.broker.cancel(order_of(session.state, tag))
+            return await client.broker.cancel(order_of(session.state, tag))
 
 
-async def _row_now(desk: ExecutionClient, order: Order) -> OrderReport | None:
+async def _row_now(client: ExecutionClient, order: Order) -> OrderReport | None:
     """The order as it is after a change that failed or was not answered; None where that cannot be
     learned now: the change is repeated, which harms nothing.
     """
     try:
         async with asyncio.timeout(ROW_SECONDS):
-            return await desk.broker.order_by_tag(order.tag)
+            return await client.broker.order_by_tag(order.tag)
     except (BrokerError, TimeoutError) as error:
         log.warning("order_row_unread", tag=order.tag, error=str(error) or type(error).__name__)
         return None

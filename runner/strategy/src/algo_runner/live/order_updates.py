@@ -39,7 +39,7 @@ WATCH_READ_US: Final = 60_000_000
 
 
 async def follow_orders(
-    session: StrategySession, desk: ExecutionClient, redis: RedisClient
+    session: StrategySession, client: ExecutionClient, redis: RedisClient
 ) -> None:
     """Takes over what the account's feed tells, for as long as the session runs.
 
@@ -58,12 +58,12 @@ async def follow_orders(
         for entry_id, words in next(iter(reply.values())) if reply else []:
             after = entry_id
             try:
-                await _take(session, desk, entry_fields(words))
+                await _take(session, client, entry_fields(words))
             except ValueError as error:
                 log.warning("order_news_unreadable", id=entry_id, error=str(error))
 
 
-async def watch_book(session: StrategySession, desk: ExecutionClient) -> None:
+async def watch_book(session: StrategySession, client: ExecutionClient) -> None:
     """Reads the book where the feed does not, and ends the search for orders it never shows.
 
     Raises:
@@ -72,62 +72,62 @@ async def watch_book(session: StrategySession, desk: ExecutionClient) -> None:
     pause = OWN_READ_SECONDS
     while True:
         await asyncio.sleep(jittered(pause * 1.25, spread=0.2))
-        silent_us = wall_us() - desk.book_us
+        silent_us = wall_us() - client.book_us
         if silent_us > (SILENT_US if _waits(session.state) else WATCH_READ_US) and _cares(session):
-            is_read = await _read_book(session, desk)
+            is_read = await _read_book(session, client)
             pause = OWN_READ_SECONDS if is_read else min(2 * pause, MAX_OWN_READ_SECONDS)
-        await _show_again(session, desk)
-        for answer in list(desk.evidence.verdicts(session.state, lag_us=desk.lag_us)):
+        await _show_again(session, client)
+        for answer in list(client.inflight.absent_orders(session.state, lag_us=client.lag_us)):
             session.count("place", "absent")
             await session.handle(answer, kind="absent")
 
 
-async def _take(session: StrategySession, desk: ExecutionClient, fields: dict[str, str]) -> None:
+async def _take(session: StrategySession, client: ExecutionClient, fields: dict[str, str]) -> None:
     if fields.get(stream_fields.ORDERS_KIND) == "row":
-        await _show(session, desk, read_report(fields.get(stream_fields.ORDERS_ROW, "")))
+        await _show(session, client, read_report(fields.get(stream_fields.ORDERS_ROW, "")))
         return
     started = fields.get(stream_fields.ORDERS_STARTED, "")
     tags: Any = json.loads(fields.get(stream_fields.ORDERS_TAGS, ""))
     if not started.isdigit() or not isinstance(tags, list):
         raise ValueError("not the reading of an order book")
-    desk.book_us = max(desk.book_us, int(started))
+    client.book_us = max(client.book_us, int(started))
     known = frozenset(map(str, tags))
     is_up = fields.get(stream_fields.ORDERS_SOCKET) == "1"
-    if any(order.tag in known - desk.shown.keys() for order in all_orders(session.state)):
-        await _read_book(session, desk)  # its row was told before this process listened
-    desk.evidence.note_book(known, started_us=int(started), is_up=is_up)
+    if any(order.tag in known - client.shown.keys() for order in all_orders(session.state)):
+        await _read_book(session, client)  # its row was told before this process listened
+    client.inflight.note_book(known, started_us=int(started), is_up=is_up)
 
 
-async def _read_book(session: StrategySession, desk: ExecutionClient) -> bool:
+async def _read_book(session: StrategySession, client: ExecutionClient) -> bool:
     started_us = wall_us()
     try:
-        rows = await desk.broker.orders()
+        rows = await client.broker.orders()
     except BrokerError as error:
         log.warning("order_book_unread", error=str(error))
         return False
-    desk.book_us = max(desk.book_us, started_us)
+    client.book_us = max(client.book_us, started_us)
     for row in rows:
-        await _show(session, desk, row)
+        await _show(session, client, row)
     tags = {row.tag for row in rows}
-    desk.evidence.note_book(tags, started_us=started_us, is_up=False)
+    client.inflight.note_book(tags, started_us=started_us, is_up=False)
     return True
 
 
-async def _show(session: StrategySession, desk: ExecutionClient, row: OrderReport) -> None:
+async def _show(session: StrategySession, client: ExecutionClient, row: OrderReport) -> None:
     if row.tag and any(order.tag == row.tag for order in all_orders(session.state)):
-        desk.show([row])
+        client.show([row])
         await session.handle(OrderReported(row), kind="book")
 
 
-async def _show_again(session: StrategySession, desk: ExecutionClient) -> None:
+async def _show_again(session: StrategySession, client: ExecutionClient) -> None:
     """Hands the engine once more the rows that do not show a change which was confirmed before the
     newest reading of the book: a broker that answered and did nothing.
     """
     for order in all_orders(session.state):
-        row = desk.shown.get(order.tag)
+        row = client.shown.get(order.tag)
         if row is None or not order.is_live or row.terms == order.terms:
             continue
-        if desk.changed_us.get(order.tag, 0) < desk.book_us:
+        if client.changed_us.get(order.tag, 0) < client.book_us:
             await session.handle(OrderReported(row), kind="book")
 
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from algo_brokers.errors import BrokerError, TokenExpired
 from algo_contract.messages.broker_session import SESSION_FILE, read_session
-from algo_engine.events import Noted, SessionRenewed, Tell
+from algo_engine.events import Notice, SessionRenewed
 from algo_engine.state import is_done
 from algo_service.logging import get_logger
 from algo_service.mounted_secret import SecretUnusable, load
@@ -24,7 +24,7 @@ WARM_SECONDS: Final = 20.0
 LOOK_SECONDS: Final = 0.5
 
 
-async def keep_session(session: StrategySession, desk: ExecutionClient, folder: Path) -> None:
+async def keep_session(session: StrategySession, client: ExecutionClient, folder: Path) -> None:
     """Runs for as long as the session does.
 
     Raises:
@@ -34,39 +34,39 @@ async def keep_session(session: StrategySession, desk: ExecutionClient, folder: 
     is_dead = False
     while True:
         if looks % int(WARM_SECONDS / LOOK_SECONDS) == 0 and not is_done(session.state):
-            is_dead = await _checked(session, desk, is_dead=is_dead)
+            is_dead = await _checked(session, client, is_dead=is_dead)
         looks += 1
         await asyncio.sleep(LOOK_SECONDS)
-        if _is_renewed(session, desk, folder):
+        if _is_renewed(session, client, folder):
             looks = 0
             await session.handle(SessionRenewed(), kind="session")
 
 
-async def _checked(session: StrategySession, desk: ExecutionClient, *, is_dead: bool) -> bool:
+async def _checked(session: StrategySession, client: ExecutionClient, *, is_dead: bool) -> bool:
     """Whether the broker says that the session is dead; told once."""
     try:
-        await desk.broker.check()
+        await client.broker.check()
     except TokenExpired as error:
         if not is_dead:
             words = f"{error} The stop at the broker stays; nothing can be sent until a new log-in."
-            await session.handle(Noted(Tell("TokenDead", words, is_warning=True)), kind="token")
+            await session.handle(Notice("TokenDead", words, is_warning=True), kind="token")
         return True
     except BrokerError as error:
         log.warning("broker_check_failed", error=str(error))
         return is_dead
     if is_dead:
-        await session.handle(Noted(Tell("TokenRenewed", "Logged in again.")), kind="token")
+        await session.handle(Notice("TokenRenewed", "Logged in again."), kind="token")
     return False
 
 
-def _is_renewed(session: StrategySession, desk: ExecutionClient, folder: Path) -> bool:
+def _is_renewed(session: StrategySession, client: ExecutionClient, folder: Path) -> bool:
     try:
         known = load(folder, SESSION_FILE, read_session)
     except SecretUnusable as error:
         log.warning("session_unreadable", error=str(error))
         return False
-    if known == desk.session or known.broker != session.day.broker:
+    if known == client.session or known.broker != session.day.broker:
         return False
-    session.day = desk.renew(known)
+    session.day = client.renew(known)
     log.info("session_renewed", expires_us=known.expires_us)
     return True

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from algo_contract import redis_keys
-from algo_engine.events import Noted, Tell, Tick
+from algo_engine.events import Notice, Tick
 from algo_engine.state import position
 from algo_redis.client import RedisClient
 from algo_redis.errors import RedisError
@@ -82,10 +82,10 @@ async def _tell_stale(session: StrategySession, stale: Staleness, age_us: int) -
         f"No price for {age_us // 1_000_000} s: the stop is checked against quotes, and rests at "
         "the broker where that takes one. Look at the account's feed."
     )
-    await session.handle(Noted(Tell("FeedStale", words, is_warning=True)), kind="feed_stale")
+    await session.handle(Notice("FeedStale", words, is_warning=True), kind="feed_stale")
 
 
 async def _tell_fresh(session: StrategySession, stale: Staleness) -> None:
     if stale.is_told:
         stale.is_told = False
-        await session.handle(Noted(Tell("FeedFresh", "Prices are back.")), kind="feed_fresh")
+        await session.handle(Notice("FeedFresh", "Prices are back."), kind="feed_fresh")

@@ -23,7 +23,7 @@ class RedisClients:
 
 
 async def trade_live(
-    session: StrategySession, desk: ExecutionClient, folder: Path, links: RedisClients
+    session: StrategySession, client: ExecutionClient, folder: Path, redis: RedisClients
 ) -> None:
     """Runs until it is cancelled.
 
@@ -31,8 +31,8 @@ async def trade_live(
         Fenced: a newer runner has taken over.
     """
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(send_orders(session, desk))
-        tasks.create_task(follow_orders(session, desk, links.orders))
-        tasks.create_task(watch_book(session, desk))
-        tasks.create_task(keep_session(session, desk, folder))
-        tasks.create_task(guard_by_quotes(session, links.quotes))
+        tasks.create_task(send_orders(session, client))
+        tasks.create_task(follow_orders(session, client, redis.orders))
+        tasks.create_task(watch_book(session, client))
+        tasks.create_task(keep_session(session, client, folder))
+        tasks.create_task(guard_by_quotes(session, redis.quotes))

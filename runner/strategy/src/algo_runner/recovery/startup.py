@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from algo_brokers.paper import PaperBroker
 from algo_contract.messages.assignment import Assignment
-from algo_engine.events import Event, Noted, Tell
+from algo_engine.events import Event, Notice
 from algo_engine.state import all_orders
 from algo_redis.client import RedisClient
 from algo_service.clock import now_us as wall_us
@@ -29,7 +29,7 @@ STREAM_START: Final = "0-0"
 
 
 async def open_session(
-    day: Assignment, redis: RedisClient, desk: "ExecutionClient | None" = None
+    day: Assignment, redis: RedisClient, client: "ExecutionClient | None" = None
 ) -> StrategySession:
     """A session that owns its strategy and carries on where the last one stopped; at a real broker
     where there is a desk, else on paper.
@@ -39,8 +39,8 @@ async def open_session(
     """
     journal = Journal(redis=redis, strategy_id=day.strategy.id, epoch=day.epoch)
     await journal.begin()
-    if desk is not None:
-        return await _open_live(day, journal, desk)
+    if client is not None:
+        return await _open_live(day, journal, client)
     paper = PaperBroker(
         redis, strategy_id=day.strategy.id, token=journal.token, slippage_bps=day.slippage_bps
     )
@@ -54,12 +54,14 @@ async def open_session(
     return session
 
 
-async def _open_live(day: Assignment, journal: Journal, desk: "ExecutionClient") -> StrategySession:
+async def _open_live(
+    day: Assignment, journal: Journal, client: "ExecutionClient"
+) -> StrategySession:
     from algo_runner.live.execution_client import first_book
 
     journalled, unreadable = _readable(await journal.last_state())
     is_known = recovered_state(day, journalled, []).entry is not None
-    rows = await first_book(desk, is_known=is_known) or []
+    rows = await first_book(client, is_known=is_known) or []
     state = recovered_state(day, journalled, rows)
     is_lost = journalled is None and state.entry is None
     if is_lost and _may_have_bought(day, has_journal=bool(unreadable)):
@@ -68,7 +70,7 @@ async def _open_live(day: Assignment, journal: Journal, desk: "ExecutionClient")
     session = StrategySession(day=day, journal=journal, paper=None, state=state)
     for order in all_orders(state):
         if order.status == "PENDING":
-            desk.evidence.begin(order.tag, wall_us() + INHERITED_US)
+            client.inflight.begin(order.tag, wall_us() + INHERITED_US)
     left = left_open_at_broker(state, {row.tag: row for row in rows})
     await session.resume([*unreadable, *left], kind="started")
     return session
@@ -85,7 +87,7 @@ def _readable(journalled: str | None) -> tuple[str | None, list[Event]]:
     except ValueError as error:
         log.warning("journal_unreadable", error=str(error))
         message = "The journal is of another release: the state is rebuilt from the broker's book."
-        return None, [Noted(Tell("JournalUnreadable", message, is_warning=True))]
+        return None, [Notice("JournalUnreadable", message, is_warning=True)]
     return journalled, []
 
 

@@ -33,7 +33,7 @@ class MarketRoutes:
     def __init__(self, front: Handlers) -> None:
         """Reads only."""
         self._front = front
-        self._exchange = front.desk.exchange
+        self._exchange = front.broker.exchange
 
     def routes(self) -> list[web.RouteDef]:
         """All of them."""
@@ -67,11 +67,11 @@ class MarketRoutes:
         exchange = enums.SEGMENTS.get(segment)
         if exchange is None or not isinstance(ids, list):
             return found
-        floor = self._exchange.floor
+        market = self._exchange.market
         for number in cast("list[object]", ids):
-            listing = floor.listings.by_token(exchange, enums.share_number(number))
-            if listing is not None:
-                found[str(listing.token)] = show(listing, floor.prices_of(listing))
+            instrument = market.instruments.by_token(exchange, enums.share_number(number))
+            if instrument is not None:
+                found[str(instrument.token)] = show(instrument, market.prices_of(instrument))
         return found
 
     def _intraday(self, call: Call) -> Any:
@@ -93,10 +93,10 @@ class MarketRoutes:
     def _bars(
         self, fields: dict[str, Any], since: dt.datetime, until: dt.datetime, *, minutes: int
     ) -> dict[str, list[float]]:
-        listing = order_requests.security(fields, self._exchange.floor.listings)
+        instrument = order_requests.security(fields, self._exchange.market.instruments)
         anchor = since.replace(hour=0, minute=0, second=0, microsecond=0)
         bars = self._exchange.candles.bars(
-            listing.key,
+            instrument.key,
             minutes=minutes,
             from_us=microseconds(since),
             to_us=microseconds(until),
@@ -112,25 +112,25 @@ def last_price(_: Instrument, prices: Prices) -> dict[str, Any]:
     return {"last_price": rupees(prices.last)}
 
 
-def ohlc(listing: Instrument, prices: Prices) -> dict[str, Any]:
+def ohlc(instrument: Instrument, prices: Prices) -> dict[str, Any]:
     """As /marketfeed/ohlc shows a share; `close` is the previous day's."""
     return {
-        **last_price(listing, prices),
+        **last_price(instrument, prices),
         "ohlc": {
             "open": rupees(prices.open),
-            "close": rupees(listing.previous_close),
+            "close": rupees(instrument.previous_close),
             "high": rupees(prices.high),
             "low": rupees(prices.low),
         },
     }
 
 
-def quote(listing: Instrument, prices: Prices) -> dict[str, Any]:
+def quote(instrument: Instrument, prices: Prices) -> dict[str, Any]:
     """As /marketfeed/quote shows a share."""
-    bids, offers = depth(listing, prices)
-    lower, upper = band(listing, prices)
+    bids, offers = depth(instrument, prices)
+    lower, upper = band(instrument, prices)
     return {
-        **ohlc(listing, prices),
+        **ohlc(instrument, prices),
         "average_price": rupees(average_price(prices)),
         "buy_quantity": sum(level.quantity for level in bids),
         "sell_quantity": sum(level.quantity for level in offers),
@@ -139,7 +139,7 @@ def quote(listing: Instrument, prices: Prices) -> dict[str, Any]:
         "last_trade_time": _trade_time(prices.trade_us),
         "lower_circuit_limit": rupees(lower),
         "upper_circuit_limit": rupees(upper),
-        "net_change": rupees(prices.last - listing.previous_close),
+        "net_change": rupees(prices.last - instrument.previous_close),
         "volume": prices.volume,
         "oi": 0,
         "oi_day_high": 0,

@@ -23,7 +23,7 @@ class OrderRoutes:
     def __init__(self, front: Handlers, account: dict[str, Any]) -> None:
         """`account`: `empty_cancel` answers a cancel with an empty body, as is seen too."""
         self._front = front
-        self._desk = front.desk
+        self._broker = front.broker
         self._client_id: str = front.sessions.client_id
         self._empty_cancel = bool(account.get("empty_cancel"))
         self.is_killed = False
@@ -52,11 +52,11 @@ class OrderRoutes:
 
     def _place_sliced(self, call: Call) -> Any:
         """OrderRoutes of the freeze quantity at most."""
-        ask = self._asked(call)
-        most = self._listing(ask).freeze_quantity or ask.quantity
-        whole, rest = divmod(ask.quantity, most)
+        request = self._asked(call)
+        most = self._instrument(request).freeze_quantity or request.quantity
+        whole, rest = divmod(request.quantity, most)
         parts = [most] * whole + [rest] * (rest > 0)
-        return [_taken(self._take(replace(ask, quantity=quantity))) for quantity in parts]
+        return [_taken(self._take(replace(request, quantity=quantity))) for quantity in parts]
 
     def _asked(self, call: Call) -> OrderRequest:
         fields = call.fields()
@@ -64,47 +64,49 @@ class OrderRoutes:
             raise Refused(errors.INPUT, "Missing required field, or bad value: dhanClientId")
         if self.is_killed:
             raise Refused(errors.ORDER, "Kill switch is activated: no orders are taken today")
-        return new_order(fields, self._desk.exchange.floor.listings)
+        return new_order(fields, self._broker.exchange.market.instruments)
 
-    def _take(self, ask: OrderRequest) -> Order:
+    def _take(self, request: OrderRequest) -> Order:
         """An order that the risk checks do not like is taken, and is REJECTED in the book."""
-        objection = self._desk.book.objection(ask)
-        if objection is not None and objection.reason not in errors.LATER:
-            raise errors.of_objection(objection)
-        return self._desk.place(ask)
+        rejection = self._broker.account.rejection(request)
+        if rejection is not None and rejection.reason not in errors.LATER:
+            raise errors.of_objection(rejection)
+        return self._broker.place(request)
 
     def _modify(self, call: Call) -> Any:
         order = self._found(call)
         fields = call.fields()
         if str(fields.get("orderId") or order.order_id) != order.order_id:
             raise Refused(errors.INPUT, "orderId of the path and of the body differ")
-        _ = self._desk.modify(order.order_id, changed_order(order.ask, fields))
+        _ = self._broker.modify(order.order_id, changed_order(order.request, fields))
         return {"orderId": order.order_id, "orderStatus": "TRANSIT"}
 
     def _cancel(self, call: Call) -> Any:
-        order = self._desk.book.cancel(self._found(call).order_id)
+        order = self._broker.account.cancel(self._found(call).order_id)
         if self._empty_cancel:
             return web.Response(status=_ACCEPTED)
         told = {"orderId": order.order_id, "orderStatus": "CANCELLED"}
         return web.json_response(told, status=_ACCEPTED)
 
     def _book(self, _: Call) -> Any:
-        return [self._row(order) for order in self._desk.whole_book()]
+        return [self._row(order) for order in self._broker.whole_book()]
 
     def _one(self, call: Call) -> Any:
         order_id = call.word("order_id")
-        return self._only([x for x in self._desk.visible() if x.order_id == order_id])
+        return self._only([x for x in self._broker.visible() if x.order_id == order_id])
 
     def _by_tag(self, call: Call) -> Any:
         """The newest of that correlation id: whether doubles are refused is not documented."""
         tag = call.word("tag")
-        return self._only([order for order in self._desk.visible() if order.ask.tag == tag])
+        return self._only([order for order in self._broker.visible() if order.request.tag == tag])
 
     def _trades(self, _: Call) -> Any:
         return [
-            serializers.trade_row(fill, self._listing(fill.order.ask), client_id=self._client_id)
-            for fill in self._desk.book.fills
-            if self._desk.shows(fill.order.order_id)
+            serializers.trade_row(
+                fill, self._instrument(fill.order.request), client_id=self._client_id
+            )
+            for fill in self._broker.account.fills
+            if self._broker.shows(fill.order.order_id)
         ]
 
     def _trades_of(self, call: Call) -> Any:
@@ -112,7 +114,7 @@ class OrderRoutes:
         return [row for row in self._trades(call) if row["orderId"] == order_id]
 
     def _found(self, call: Call) -> Order:
-        order = self._desk.book.orders.get(call.word("order_id"))
+        order = self._broker.account.orders.get(call.word("order_id"))
         if order is None:
             raise Refused(errors.ORDER, "No such order; it cannot be processed")
         return order
@@ -124,15 +126,15 @@ class OrderRoutes:
         return self._row(found[-1])
 
     def _row(self, order: Order) -> dict[str, Any]:
-        is_late = self._desk.is_unvalidated(order.order_id)
+        is_late = self._broker.is_unvalidated(order.order_id)
         in_words = serializers.received_row if is_late else serializers.order_row
-        return in_words(order, self._listing(order.ask), client_id=self._client_id)
+        return in_words(order, self._instrument(order.request), client_id=self._client_id)
 
-    def _listing(self, ask: OrderRequest) -> Instrument:
-        listing = self._desk.exchange.floor.listings.by_symbol(*ask.key)
-        if listing is None:
+    def _instrument(self, request: OrderRequest) -> Instrument:
+        instrument = self._broker.exchange.market.instruments.by_symbol(*request.key)
+        if instrument is None:
             raise Refused(errors.INPUT, "Unknown security")
-        return listing
+        return instrument
 
 
 def _taken(order: Order) -> dict[str, str]:

@@ -19,7 +19,7 @@ class PortfolioRoutes:
     def __init__(self, front: Handlers, orders: OrderRoutes) -> None:
         """`orders` obeys the kill switch."""
         self._front = front
-        self._desk = front.desk
+        self._broker = front.broker
         self._orders = orders
         self._client_id = front.sessions.client_id
 
@@ -37,10 +37,10 @@ class PortfolioRoutes:
         ]
 
     def _positions(self, _: Call) -> Any:
-        return [self._row(position) for position in self._desk.book.positions.values()]
+        return [self._row(position) for position in self._broker.account.positions.values()]
 
     def _exit_all(self, _: Call) -> Any:
-        self._desk.exchange.square_off(self._desk.book)
+        self._broker.exchange.square_off(self._broker.account)
         return {"status": "SUCCESS", "message": "All orders and positions exited successfully"}
 
     def _holdings(self, _: Call) -> Any:
@@ -49,7 +49,7 @@ class PortfolioRoutes:
 
     def _funds(self, _: Call) -> Any:
         """With the broker's own spelling."""
-        book = self._desk.book
+        book = self._broker.account
         available = rupees(book.available())
         return {
             "dhanClientId": self._client_id,
@@ -64,13 +64,13 @@ class PortfolioRoutes:
 
     def _margin(self, call: Call) -> Any:
         """What an order would need; all of it is VaR."""
-        ask = new_order(
+        request = new_order(
             {"orderType": "LIMIT", "validity": "DAY", **call.fields()},
-            self._desk.exchange.floor.listings,
+            self._broker.exchange.market.instruments,
         )
         needed, available = (
-            margin(ask.product, ask.quantity * ask.price),
-            self._desk.book.available(),
+            margin(request.product, request.quantity * request.price),
+            self._broker.account.available(),
         )
         return {
             "totalMargin": rupees(needed),
@@ -80,7 +80,7 @@ class PortfolioRoutes:
             "variableMargin": rupees(needed),
             "insufficientBalance": rupees(max(needed - available, 0)),
             "brokerage": 0.0,
-            "leverage": f"{100 / MARGIN_PERCENT[ask.product]:.2f}",
+            "leverage": f"{100 / MARGIN_PERCENT[request.product]:.2f}",
         }
 
     def _kill_switch(self, call: Call) -> Any:
@@ -93,13 +93,13 @@ class PortfolioRoutes:
         return {"dhanClientId": self._client_id, "killSwitchStatus": status}
 
     def _row(self, position: Position) -> dict[str, Any]:
-        floor = self._desk.exchange.floor
-        listing = floor.listings.by_symbol(position.exchange, position.symbol)
-        last = floor.prices_of(listing).last if listing else 0
+        market = self._broker.exchange.market
+        instrument = market.instruments.by_symbol(position.exchange, position.symbol)
+        last = market.prices_of(instrument).last if instrument else 0
         return {
             "dhanClientId": self._client_id,
             "tradingSymbol": position.symbol,
-            "securityId": str(listing.token) if listing else "",
+            "securityId": str(instrument.token) if instrument else "",
             "positionType": _side(position.net),
             "exchangeSegment": enums.SEGMENT_OF[position.exchange],
             "productType": enums.PRODUCT_OF[position.product],

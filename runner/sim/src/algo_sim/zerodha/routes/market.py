@@ -13,10 +13,11 @@ from algo_contract.trading_day import IST, ist_datetime, microseconds
 from algo_sim.broker import SimulatedBroker
 from algo_sim.exchange.instruments import Instrument
 from algo_sim.exchange.market_state import Prices
-from algo_sim.zerodha import instruments, serializers
+from algo_sim.zerodha import serializers
 from algo_sim.zerodha.auth import Tokens
 from algo_sim.zerodha.errors import envelope
 from algo_sim.zerodha.handlers import Handlers
+from algo_sim.zerodha.instruments import index_rows, master, option_rows, share_rows
 from algo_sim.zerodha.order_requests import InputError
 
 MOST_QUOTES: Final = 500
@@ -40,9 +41,9 @@ Words = Callable[[Instrument, Prices], dict[str, Any]]
 class MarketRoutes(Handlers):
     """What the market does."""
 
-    def __init__(self, desk: SimulatedBroker, tokens: Tokens) -> None:
+    def __init__(self, broker: SimulatedBroker, tokens: Tokens) -> None:
         """Over one account."""
-        super().__init__(desk, tokens)
+        super().__init__(broker, tokens)
         self._master: Final = cache(self._build_master)
 
     def routes(self) -> list[web.RouteDef]:
@@ -57,7 +58,7 @@ class MarketRoutes(Handlers):
         ]
 
     async def _quote(self, request: web.Request) -> web.StreamResponse:
-        now_us = self.desk.exchange.floor.now_us
+        now_us = self.broker.exchange.market.now_us
         return await self._prices(
             request,
             MOST_QUOTES,
@@ -77,13 +78,13 @@ class MarketRoutes(Handlers):
                 raise InputError("Missing `i`.")
             if len(keys) > most:
                 raise InputError(f"No more than {most} instruments can be asked for at once.")
-            floor = self.desk.exchange.floor
-            found = {key: floor.listings.by_symbol(*_split(key)) for key in keys}
+            market = self.broker.exchange.market
+            found = {key: market.instruments.by_symbol(*_split(key)) for key in keys}
             return envelope(
                 {
-                    key: in_words(listing, floor.prices_of(listing))
-                    for key, listing in found.items()
-                    if listing is not None
+                    key: in_words(instrument, market.prices_of(instrument))
+                    for key, instrument in found.items()
+                    if instrument is not None
                 }
             )
 
@@ -95,18 +96,18 @@ class MarketRoutes(Handlers):
         )
 
     def _candles(self, request: web.Request) -> web.Response:
-        exchange = self.desk.exchange
+        exchange = self.broker.exchange
         interval = request.match_info["interval"]
         token = request.match_info["token"]
-        listing = exchange.floor.listings.by_token(
+        instrument = exchange.market.instruments.by_token(
             *serializers.listing_key(int(token) if token.isdigit() else 0)
         )
-        if listing is None:
+        if instrument is None:
             raise InputError("invalid token")
         if interval not in MINUTES:
             raise InputError("invalid interval")
         bars = exchange.candles.bars(
-            listing.key,
+            instrument.key,
             minutes=MINUTES[interval],
             from_us=_moment(request.query.get("from", ""), "from"),
             to_us=_moment(request.query.get("to", ""), "to"),
@@ -140,14 +141,14 @@ class MarketRoutes(Handlers):
         return await self.answer_anybody(request, "instruments", work)
 
     def _build_master(self, exchange: str, packs: bool) -> bytes:  # noqa: FBT001 - a cache's key
-        listings = self.desk.exchange.floor.listings
-        extra = max(self.desk.master_rows - len(listings), 0)
+        listed = self.broker.exchange.market.instruments
+        extra = max(self.broker.master_rows - len(listed), 0)
         rows = [
-            *instruments.share_rows(listings),
-            *instruments.index_rows(),
-            *instruments.option_rows(extra, day=self.desk.exchange.day),
+            *share_rows(listed),
+            *index_rows(),
+            *option_rows(extra, day=self.broker.exchange.day),
         ]
-        body = instruments.master(rows, exchange=exchange)
+        body = master(rows, exchange=exchange)
         return gzip.compress(body, 1) if packs else body
 
 

@@ -24,9 +24,9 @@ Form = Mapping[str, str]
 class OrderRoutes(Handlers):
     """Everything about an account's orders."""
 
-    def __init__(self, desk: SimulatedBroker, tokens: Tokens, *, user_id: str) -> None:
+    def __init__(self, broker: SimulatedBroker, tokens: Tokens, *, user_id: str) -> None:
         """Over one account."""
-        super().__init__(desk, tokens)
+        super().__init__(broker, tokens)
         self._user_id: Final = user_id
 
     def routes(self) -> list[web.RouteDef]:
@@ -49,11 +49,11 @@ class OrderRoutes(Handlers):
         form = await _form(request)
 
         def work() -> web.Response:
-            ask = new_order(form, variety=request.match_info["variety"])
-            found = self.desk.book.objection(ask)
+            wanted = new_order(form, variety=request.match_info["variety"])
+            found = self.broker.account.rejection(wanted)
             if found is not None and found.reason not in TAKEN_THEN_REJECTED:
                 raise Refused(found)
-            return envelope({"order_id": self.desk.place(ask).order_id})
+            return envelope({"order_id": self.broker.place(wanted).order_id})
 
         return await self.answer(request, "place", work, limit="order")
 
@@ -62,7 +62,7 @@ class OrderRoutes(Handlers):
 
         def work() -> web.Response:
             order = self._order(request)
-            return self._done(self.desk.modify(order.order_id, changed_order(form, order)))
+            return self._done(self.broker.modify(order.order_id, changed_order(form, order)))
 
         return await self.answer(request, "modify", work)
 
@@ -70,24 +70,24 @@ class OrderRoutes(Handlers):
         return await self.answer(
             request,
             "cancel",
-            lambda: self._done(self.desk.book.cancel(self._order(request).order_id)),
+            lambda: self._done(self.broker.account.cancel(self._order(request).order_id)),
         )
 
     async def _orders(self, request: web.Request) -> web.StreamResponse:
         return await self.answer(
             request,
             "orders",
-            lambda: envelope([self._words(order) for order in self.desk.whole_book()]),
+            lambda: envelope([self._words(order) for order in self.broker.whole_book()]),
         )
 
     async def _history(self, request: web.Request) -> web.StreamResponse:
         def work() -> web.Response:
             order = self._visible_order(request)
-            if self.desk.is_unvalidated(order.order_id):
+            if self.broker.is_unvalidated(order.order_id):
                 return envelope([self._words(order)])
-            states = self.desk.book.history[order.order_id]
-            listing = self._listing(order.ask)
-            return envelope(serializers.history_words(states, listing, user_id=self._user_id))
+            states = self.broker.account.history[order.order_id]
+            instrument = self._instrument(order.request)
+            return envelope(serializers.history_words(states, instrument, user_id=self._user_id))
 
         return await self.answer(request, "orders", work)
 
@@ -100,18 +100,18 @@ class OrderRoutes(Handlers):
 
     async def _trades(self, request: web.Request) -> web.StreamResponse:
         return await self.answer(
-            request, "trades", lambda: envelope(self._trade_rows(self.desk.shows))
+            request, "trades", lambda: envelope(self._trade_rows(self.broker.shows))
         )
 
     async def _positions(self, request: web.Request) -> web.StreamResponse:
         def work() -> web.Response:
-            floor = self.desk.exchange.floor
+            market = self.broker.exchange.market
             rows: list[dict[str, Any]] = []
-            for position in self.desk.book.positions.values():
-                listing = floor.listings.by_symbol(position.exchange, position.symbol)
-                if listing is not None:
-                    prices = floor.prices_of(listing)
-                    rows.append(serializers.position_words(position, listing, prices))
+            for position in self.broker.account.positions.values():
+                instrument = market.instruments.by_symbol(position.exchange, position.symbol)
+                if instrument is not None:
+                    prices = market.prices_of(instrument)
+                    rows.append(serializers.position_words(position, instrument, prices))
             return envelope({"net": rows, "day": rows})
 
         return await self.answer(request, "positions", work)
@@ -143,19 +143,19 @@ class OrderRoutes(Handlers):
             raise InputError("Invalid order in the request body.")
         fields = {key: _text(value) for key, value in row.items() if value is not None}
         fields.setdefault("market_protection", "-1")
-        ask = new_order(fields, variety=fields.get("variety", "regular"))
-        listing = self._listing(ask)
-        last = self.desk.exchange.floor.prices_of(listing).last
-        trial = Order(number=0, order_id="", exchange_order_id="", ask=ask, status="OPEN")
-        trial = working(trial, last=last, step=listing.tick_size)
+        wanted = new_order(fields, variety=fields.get("variety", "regular"))
+        instrument = self._instrument(wanted)
+        last = self.broker.exchange.market.prices_of(instrument).last
+        trial = Order(number=0, order_id="", exchange_order_id="", request=wanted, status="OPEN")
+        trial = working(trial, last=last, step=instrument.tick_size)
         return serializers.margin_words(
-            ask, positions.margin(ask.product, ask.quantity * positions.order_price(trial))
+            wanted, positions.margin(wanted.product, wanted.quantity * positions.order_price(trial))
         )
 
     def _trade_rows(self, is_wanted: Callable[[str], bool]) -> list[dict[str, Any]]:
         return [
-            serializers.trade_words(fill, self._listing(fill.order.ask))
-            for fill in self.desk.book.fills
+            serializers.trade_words(fill, self._instrument(fill.order.request))
+            for fill in self.broker.account.fills
             if is_wanted(fill.order.order_id)
         ]
 
@@ -163,30 +163,32 @@ class OrderRoutes(Handlers):
         return envelope({"order_id": order.order_id})
 
     def _words(self, order: Order) -> dict[str, Any]:
-        late = self.desk.is_unvalidated(order.order_id)
+        late = self.broker.is_unvalidated(order.order_id)
         in_words = serializers.unvalidated_words if late else serializers.order_words
-        return in_words(order, self._listing(order.ask), user_id=self._user_id)
+        return in_words(order, self._instrument(order.request), user_id=self._user_id)
 
     def _order(self, request: web.Request) -> Order:
         """The order named in the address, whether calls show it yet or not."""
-        order = self.desk.book.orders.get(request.match_info["order_id"])
+        order = self.broker.account.orders.get(request.match_info["order_id"])
         if order is None:
             raise Refused(Rejection("unknown_order", "Couldn't find that `order_id`."))
         return order
 
     def _visible_order(self, request: web.Request) -> Order:
         order = self._order(request)
-        if not self.desk.shows(order.order_id):
+        if not self.broker.shows(order.order_id):
             raise Refused(Rejection("unknown_order", "Couldn't find that `order_id`."))
         return order
 
-    def _listing(self, ask: OrderRequest) -> Instrument:
-        listing = self.desk.exchange.floor.listings.by_symbol(ask.exchange, ask.symbol)
-        if listing is None:
+    def _instrument(self, wanted: OrderRequest) -> Instrument:
+        instrument = self.broker.exchange.market.instruments.by_symbol(
+            wanted.exchange, wanted.symbol
+        )
+        if instrument is None:
             raise InputError(
                 "The instrument you are placing an order for has either expired or does not exist."
             )
-        return listing
+        return instrument
 
 
 def _text(value: object) -> str:

@@ -17,9 +17,9 @@ from algo_sim.zerodha.handlers import Handlers
 class SessionRoutes(Handlers):
     """Who the user is."""
 
-    def __init__(self, desk: SimulatedBroker, tokens: Tokens, account: dict[str, Any]) -> None:
+    def __init__(self, broker: SimulatedBroker, tokens: Tokens, account: dict[str, Any]) -> None:
         """Over one account."""
-        super().__init__(desk, tokens)
+        super().__init__(broker, tokens)
         self._account: Final = account
 
     def routes(self) -> list[web.RouteDef]:
@@ -121,7 +121,7 @@ class SessionRoutes(Handlers):
         return envelope(auth.session_words(self._account, token, login_time))
 
     def _segments(self) -> dict[str, Any]:
-        book = self.desk.book
+        book = self.broker.account
         available, blocked = rupees(book.available()), rupees(book.blocked())
         return {
             "equity": _segment(cash=rupees(book.cash), live=available, used=blocked),
