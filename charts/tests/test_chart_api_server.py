@@ -11,7 +11,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "cluster"))
-import testapi
+from support.servers import kube_api
 
 pytestmark = pytest.mark.api_server
 
@@ -45,7 +45,7 @@ POD = {
 class Cluster:
     """kubectl and helm against one API server."""
 
-    def __init__(self, api: testapi.TestApi) -> None:
+    def __init__(self, api: kube_api.KubeApi) -> None:
         self.kubeconfig = str(api.kubeconfig)
 
     def kubectl(self, *words: str, text: str = "") -> subprocess.CompletedProcess[str]:
@@ -79,8 +79,8 @@ class Cluster:
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
     """The chart installed for real, with Pod Security on; there are no nodes, so no pods run."""
-    controllers = (*testapi.CONTROLLERS, "clusterrole-aggregation-controller")
-    with testapi.running(controllers=controllers) as api:
+    controllers = (*kube_api.CONTROLLERS, "clusterrole-aggregation-controller")
+    with kube_api.running(controllers=controllers) as api:
         cluster = Cluster(api)
         cluster.kubectl("create", "namespace", "algo-system")
         cluster.kubectl(

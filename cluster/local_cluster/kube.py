@@ -35,6 +35,12 @@ def read(*arguments: str) -> dict[str, Any]:
     return json.loads(kubectl("get", *arguments, "-o", "json"))
 
 
+def read_or_none(*arguments: str) -> dict[str, Any] | None:
+    """An object as JSON; None where there is none now."""
+    text = kubectl("get", *arguments, "--ignore-not-found", "-o", "json")
+    return json.loads(text) if text.strip() else None
+
+
 def apply(*objects: dict[str, Any]) -> None:
     """Server-side apply of objects."""
     bundle = {"apiVersion": "v1", "kind": "List", "items": list(objects)}

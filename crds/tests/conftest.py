@@ -1,7 +1,6 @@
 """A real API server with our custom resources, one a session."""
 
 import subprocess
-import sys
 import time
 import urllib.error
 from collections.abc import Iterator
@@ -10,9 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "cluster"))
-
-from testapi import TestApi, running
+from support.servers.kube_api import KubeApi, running
 
 KUBECTL = ROOT / ".tools/bin/kubectl"
 STRATEGIES = "/apis/algotrading.io/v1alpha1/namespaces/default/tradingstrategies"
@@ -20,7 +17,7 @@ ACCOUNTS = "/apis/algotrading.io/v1alpha1/namespaces/default/brokeraccounts"
 
 
 @pytest.fixture(scope="session")
-def api() -> Iterator[TestApi]:
+def api() -> Iterator[KubeApi]:
     with running(controllers=()) as server:
         subprocess.run(
             [KUBECTL, "--kubeconfig", server.kubeconfig, "apply", "--server-side", "-f",
@@ -31,7 +28,7 @@ def api() -> Iterator[TestApi]:
         yield server
 
 
-def _wait_until_served(server: TestApi) -> None:
+def _wait_until_served(server: KubeApi) -> None:
     deadline = time.monotonic() + 20
     while True:
         try:

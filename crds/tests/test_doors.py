@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from conftest import ACCOUNTS, KUBECTL, ROOT, STRATEGIES
 from specs import GOOD, MALFORMED, PERCENT, RULED, TAKEN, Spec, spec
-from testapi import TestApi
+from support.servers.kube_api import KubeApi
 
 pytestmark = pytest.mark.api_server
 
@@ -32,7 +32,7 @@ def resource(fields: Spec, *, name: str = "x", kind: str = "TradingStrategy") ->
 
 
 def server_refusal(
-    api: TestApi, fields: Spec, *, path: str = STRATEGIES, kind: str = "TradingStrategy"
+    api: KubeApi, fields: Spec, *, path: str = STRATEGIES, kind: str = "TradingStrategy"
 ) -> str:
     """The API server's words; empty where it takes the spec."""
     try:
@@ -55,7 +55,7 @@ def model_refusal(fields: Spec, model: type[BaseModel] = TradingStrategySpec) ->
 
 
 @pytest.mark.parametrize("name", TAKEN)
-def test_a_good_spec__is_taken_at_both_doors(name: str, api: TestApi) -> None:
+def test_a_good_spec__is_taken_at_both_doors(name: str, api: KubeApi) -> None:
     fields = spec(TAKEN[name])
 
     assert server_refusal(api, fields) == ""
@@ -63,7 +63,7 @@ def test_a_good_spec__is_taken_at_both_doors(name: str, api: TestApi) -> None:
 
 
 @pytest.mark.parametrize("name", RULED)
-def test_a_broken_rule__is_told_in_the_same_words_at_both_doors(name: str, api: TestApi) -> None:
+def test_a_broken_rule__is_told_in_the_same_words_at_both_doors(name: str, api: KubeApi) -> None:
     changes, words = RULED[name]
 
     assert words in server_refusal(api, spec(changes))
@@ -71,7 +71,7 @@ def test_a_broken_rule__is_told_in_the_same_words_at_both_doors(name: str, api: 
 
 
 @pytest.mark.parametrize("name", MALFORMED)
-def test_a_malformed_field__is_named_at_both_doors(name: str, api: TestApi) -> None:
+def test_a_malformed_field__is_named_at_both_doors(name: str, api: KubeApi) -> None:
     changes, field = MALFORMED[name]
 
     assert field in server_refusal(api, spec(changes))
@@ -84,7 +84,7 @@ def test_every_rule_of_the_model_is_in_the_table() -> None:
     assert {r.message for r in TradingStrategySpec.rules if r.check is not None} == words
 
 
-def test_an_empty_field__is_an_absent_one_at_both_doors(api: TestApi) -> None:
+def test_an_empty_field__is_an_absent_one_at_both_doors(api: KubeApi) -> None:
     fields = GOOD | {"exchange": None, "target": None, "tradingDays": None}
 
     assert server_refusal(api, fields) == ""
@@ -92,7 +92,7 @@ def test_an_empty_field__is_an_absent_one_at_both_doors(api: TestApi) -> None:
     assert model_refusal(GOOD | {"quantity": None}) == "quantity: Field required"
 
 
-def test_random_prices__two_decimals_pass_and_three_do_not_at_both_doors(api: TestApi) -> None:
+def test_random_prices__two_decimals_pass_and_three_do_not_at_both_doors(api: KubeApi) -> None:
     dice = random.Random(7)
     for _ in range(40):
         paise = int(10 ** dice.uniform(0, 8)) or 1
@@ -103,7 +103,7 @@ def test_random_prices__two_decimals_pass_and_three_do_not_at_both_doors(api: Te
             assert (model_refusal(fields) == "") is is_good, amount
 
 
-def test_the_defaults__are_the_same_at_both_doors(api: TestApi) -> None:
+def test_the_defaults__are_the_same_at_both_doors(api: KubeApi) -> None:
     made = api.request("POST", f"{STRATEGIES}?dryRun=All", resource(GOOD))["spec"]
 
     assert made == TradingStrategySpec.model_validate(GOOD).model_dump(exclude_none=True)
@@ -113,14 +113,14 @@ class TestChanges:
     """What may be changed on a strategy that exists."""
 
     @pytest.fixture
-    def existing(self, api: TestApi) -> Any:
+    def existing(self, api: KubeApi) -> Any:
         made = api.request(
             "POST", STRATEGIES, resource(GOOD | {"brokerAccount": "a"}, name="existing")
         )
         yield made
         api.request("DELETE", f"{STRATEGIES}/existing")
 
-    def refusal(self, api: TestApi, existing: Any, changes: Spec) -> str:
+    def refusal(self, api: KubeApi, existing: Any, changes: Spec) -> str:
         fields = {k: v for k, v in (existing["spec"] | changes).items() if v is not None}
         body = existing | {"spec": fields}
         try:
@@ -141,7 +141,7 @@ class TestChanges:
         ],
     )
     def test_what_a_strategy_is__cannot_change(
-        self, api: TestApi, existing: Any, changes: Spec, field: str
+        self, api: KubeApi, existing: Any, changes: Spec, field: str
     ) -> None:
         words = f"{field} cannot be changed: make a new strategy instead"
         assert words in self.refusal(api, existing, changes)
@@ -158,20 +158,20 @@ class TestChanges:
             {"trailingStopPercent": 1},
         ],
     )
-    def test_what_it_does__can(self, api: TestApi, existing: Any, changes: Spec) -> None:
+    def test_what_it_does__can(self, api: KubeApi, existing: Any, changes: Spec) -> None:
         assert self.refusal(api, existing, changes) == ""
 
-    def test_the_stop_loss_cannot_be_taken_away(self, api: TestApi, existing: Any) -> None:
+    def test_the_stop_loss_cannot_be_taken_away(self, api: KubeApi, existing: Any) -> None:
         assert "Stop-loss is mandatory" in self.refusal(api, existing, {"stopLoss": None})
 
-    def test_an_account_cannot_be_added_later(self, api: TestApi) -> None:
+    def test_an_account_cannot_be_added_later(self, api: KubeApi) -> None:
         made = api.request("POST", STRATEGIES, resource(GOOD, name="existing"))
         try:
             assert "brokerAccount cannot" in self.refusal(api, made, {"brokerAccount": "a"})
         finally:
             api.request("DELETE", f"{STRATEGIES}/existing")
 
-    def test_a_status_write__changes_no_spec(self, api: TestApi, existing: Any) -> None:
+    def test_a_status_write__changes_no_spec(self, api: KubeApi, existing: Any) -> None:
         body = existing | {
             "spec": existing["spec"] | {"stopLoss": 1.0},
             "status": {"execution": "BOUGHT", "averagePrice": 95, "position": 10},
@@ -209,7 +209,7 @@ ACCOUNT_SPECS: list[tuple[Spec, str]] = [
 
 
 @pytest.mark.parametrize(("fields", "words"), ACCOUNT_SPECS)
-def test_an_account__both_doors_agree(fields: Spec, words: str, api: TestApi) -> None:
+def test_an_account__both_doors_agree(fields: Spec, words: str, api: KubeApi) -> None:
     refusals = (
         server_refusal(api, fields, path=ACCOUNTS, kind="BrokerAccount"),
         model_refusal(fields, BrokerAccountSpec),
@@ -219,14 +219,14 @@ def test_an_account__both_doors_agree(fields: Spec, words: str, api: TestApi) ->
         assert (words in refusal) if words else refusal == ""
 
 
-def kubectl(api: TestApi, *words: str, text: str = "") -> "subprocess.CompletedProcess[str]":
+def kubectl(api: KubeApi, *words: str, text: str = "") -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         [KUBECTL, "--kubeconfig", api.kubeconfig, *words],
         input=text, capture_output=True, text=True, check=False,
     )  # fmt: skip
 
 
-def test_kubectl_shows_the_columns_under_the_short_name(api: TestApi) -> None:
+def test_kubectl_shows_the_columns_under_the_short_name(api: KubeApi) -> None:
     api.request("POST", STRATEGIES, resource(GOOD, name="shown"))
     status = {"phase": "RUNNING", "execution": "BOUGHT", "stopPrice": 2890.5, "podName": "p-1"}
     shown = api.request("GET", f"{STRATEGIES}/shown")
@@ -244,21 +244,21 @@ def test_kubectl_shows_the_columns_under_the_short_name(api: TestApi) -> None:
     api.request("DELETE", f"{STRATEGIES}/shown")
 
 
-def test_kubectl_explains_every_field(api: TestApi) -> None:
+def test_kubectl_explains_every_field(api: KubeApi) -> None:
     told = kubectl(api, "explain", "ts.spec.stopLoss").stdout
 
     assert "at or under this price" in told
 
 
 @pytest.mark.parametrize("sample", sorted((ROOT / "crds/samples").glob("*.yaml")), ids=str)
-def test_a_sample__is_taken_at_both_doors(sample: Path, api: TestApi) -> None:
+def test_a_sample__is_taken_at_both_doors(sample: Path, api: KubeApi) -> None:
     created = kubectl(api, "create", "--validate=strict", "--dry-run=server", "-f", str(sample))
 
     assert created.returncode == 0, created.stderr
     TradingStrategy.model_validate(yaml.safe_load(sample.read_text(encoding="utf-8")))
 
 
-def test_times_and_dates_without_quotes__are_text_to_kubectl(api: TestApi) -> None:
+def test_times_and_dates_without_quotes__are_text_to_kubectl(api: KubeApi) -> None:
     text = yaml.safe_dump(resource(GOOD)).replace("'09:20:00'", "09:20:00")
     text = text.replace("'15:05:00'", "15:05:00") + "  startDate: 2026-11-23\n"
 

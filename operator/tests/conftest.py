@@ -13,7 +13,6 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
 
 import aiohttp
 import pytest
@@ -35,16 +34,12 @@ from algo_operator.redis.clients import connect
 from algo_operator.settings import Settings
 from algo_operator.wiring import Operator
 from support.factories.strategy_days import DAY
+from support.servers.kube_api import KubeApi, running
+from support.servers.redis_server import free_port
 from redis.asyncio import Redis
 
 ROOT = Path(__file__).parents[2]
 BIN = ROOT / ".tools" / "bin"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
@@ -57,129 +52,15 @@ def end(process: subprocess.Popen[bytes]) -> None:
             process.wait(5)
 
 
-@dataclass
-class ApiServer:
-    """etcd and kube-apiserver; the API server alone can be stopped and started."""
-
-    folder: Path
-    etcd_port: int
-    port: int
-    etcd: subprocess.Popen[bytes]
-    process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def kubeconfig(self) -> str:
-        return str(self.folder / "kubeconfig")
-
-    def start(self) -> None:
-        with (self.folder / "apiserver.log").open("ab") as log:
-            self._start(log)
-
-    def _start(self, log: IO[bytes]) -> None:
-        self.process = subprocess.Popen(
-            [
-                str(BIN / "kube-apiserver"),
-                f"--etcd-servers=http://127.0.0.1:{self.etcd_port}",
-                f"--secure-port={self.port}",
-                "--bind-address=127.0.0.1",
-                f"--cert-dir={self.folder / 'certs'}",
-                "--service-cluster-ip-range=10.199.0.0/24",
-                f"--service-account-key-file={self.folder / 'sa.pub'}",
-                f"--service-account-signing-key-file={self.folder / 'sa.key'}",
-                "--service-account-issuer=https://test",
-                f"--token-auth-file={self.folder / 'tokens.csv'}",
-                "--authorization-mode=RBAC",
-                "--disable-admission-plugins=ServiceAccount,PodSecurity,Priority",
-                "--watch-cache=true",
-                "--v=0",
-            ],
-            stdout=log,
-            stderr=log,
-        )
-
-    def stop(self) -> None:
-        if self.process is not None:
-            end(self.process)
-
-
-async def wait_ready(access: Access, seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    async with aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(ssl=access.tls or False)
-    ) as session:
-        while True:
-            try:
-                async with session.get(
-                    access.server + "/readyz", headers=access.headers()
-                ) as answer:
-                    if answer.status == 200:
-                        return
-            except aiohttp.ClientError:
-                pass
-            if time.monotonic() > deadline:
-                raise TimeoutError("kube-apiserver is not ready")
-            await asyncio.sleep(0.2)
-
-
 @pytest.fixture(scope="session")
-def api_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
-    if not (BIN / "kube-apiserver").exists() or not (BIN / "etcd").exists():
-        pytest.skip("kube-apiserver and etcd are not in .tools/bin: run make setup")
-    folder = tmp_path_factory.mktemp("api")
-    subprocess.run(
-        ["openssl", "genrsa", "-out", folder / "sa.key", "2048"], check=True, capture_output=True
-    )
-    subprocess.run(
-        ["openssl", "rsa", "-in", folder / "sa.key", "-pubout", "-out", folder / "sa.pub"],
-        check=True,
-        capture_output=True,
-    )
-    (folder / "tokens.csv").write_text("test-token,admin,admin,system:masters\n")
-    etcd_port, peer, port = free_port(), free_port(), free_port()
-    etcd = subprocess.Popen(
-        [
-            str(BIN / "etcd"),
-            f"--data-dir={folder / 'etcd'}",
-            f"--listen-client-urls=http://127.0.0.1:{etcd_port}",
-            f"--advertise-client-urls=http://127.0.0.1:{etcd_port}",
-            f"--listen-peer-urls=http://127.0.0.1:{peer}",
-            f"--initial-advertise-peer-urls=http://127.0.0.1:{peer}",
-            f"--initial-cluster=default=http://127.0.0.1:{peer}",
-            "--unsafe-no-fsync",
-            "--log-level=error",
-        ],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    server = ApiServer(folder, etcd_port, port, etcd)
-    config = {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "current-context": "test",
-        "clusters": [
-            {
-                "name": "test",
-                "cluster": {
-                    "server": f"https://127.0.0.1:{port}",
-                    "insecure-skip-tls-verify": True,
-                },
-            }
-        ],
-        "users": [{"name": "admin", "user": {"token": "test-token"}}],
-        "contexts": [{"name": "test", "context": {"cluster": "test", "user": "admin"}}],
-    }
-    Path(server.kubeconfig).write_text(yaml.safe_dump(config))
-    server.start()
-    try:
-        asyncio.run(_prepare(load_access(server.kubeconfig)))
-        yield server
-    finally:
-        server.stop()
-        end(etcd)
+def api_server() -> Iterator[KubeApi]:
+    plugins = "--disable-admission-plugins=ServiceAccount,PodSecurity,Priority"
+    with running(controllers=(), flags=(plugins,)) as api:
+        asyncio.run(_prepare(load_access(str(api.kubeconfig))))
+        yield api
 
 
 async def _prepare(access: Access) -> None:
-    await wait_ready(access)
     async with aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(ssl=access.tls or False), headers=access.headers()
     ) as session:
@@ -198,8 +79,8 @@ async def _prepare(access: Access) -> None:
 
 
 @pytest.fixture
-def access(api_server: ApiServer) -> Access:
-    return load_access(api_server.kubeconfig)
+def access(api_server: KubeApi) -> Access:
+    return load_access(str(api_server.kubeconfig))
 
 
 @pytest.fixture
@@ -552,18 +433,18 @@ async def bare_context(redis_server: RedisServer) -> AsyncIterator[Context]:
         ticks_redis_url=redis_server.url,
         poll_milliseconds=20,
     )
-    links = connect(settings)
+    redis = connect(settings)
     leadership = Leadership(seconds=3600)
     leadership.renewed(time.monotonic())
     yield Context(
         settings=settings,
         clock=SystemClock(),
         kube=Recorder(),
-        links=links,
-        users=RedisUsers(links),
+        redis=redis,
+        users=RedisUsers(redis),
         leadership=leadership,
     )
-    await links.close()
+    await redis.close()
 
 
 @pytest.fixture

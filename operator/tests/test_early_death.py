@@ -34,7 +34,7 @@ from support.factories.strategy_days import condition, reason
 from support.servers.redis_server import free_port
 from support.servers.sim_server import Simulator, simulator
 
-pytestmark = pytest.fingerprint.api_server
+pytestmark = pytest.mark.api_server
 
 DHAN = {"client_id": "1100000001", "pin": "123456", "totp_seed": "JBSWY3DPEHPK3PXP"}
 RECORDED = "2019-07-09"
@@ -119,7 +119,7 @@ async def test_ended__the_next_session_too__is_asked_for_after_a_while(world, ke
     assert body["metadata"]["annotations"]["example.com/theirs"] == "stays"
 
 
-@pytest.fingerprint.parametrize("value", ["0", "1", "-1", "9" * 400, "x", b"\xff"])
+@pytest.mark.parametrize("value", ["0", "1", "-1", "9" * 400, "x", b"\xff"])
 async def test_ended__of_no_session_that_is_there__asks_for_nothing(world, keys, live, value):
     await new_session(world, keys, live)
 

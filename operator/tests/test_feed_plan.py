@@ -19,7 +19,7 @@ from support.factories.observed_factories import (
     live_account,
     open_session,
     pod,
-    seen,
+    observation,
     spec,
     strategy,
 )
@@ -30,7 +30,7 @@ ACCOUNT = live_account()
 
 def a_pod(**fields):
     mark = feed_hash(feed_assignment(ACCOUNT), "s1")
-    return pod(**{"name": "mine-feed", "mark": mark} | fields)
+    return pod(**{"name": "mine-feed", "fingerprint": mark} | fields)
 
 
 def a_secret(**fields) -> FeedSecret:
@@ -53,7 +53,7 @@ def feed(**fields) -> ObservedFeed:
         "sure": True,
         "in_position": False,
         "pod": None,
-        "settings_mark": feed_settings_hash(feed_assignment(ACCOUNT), SETTINGS),
+        "settings_hash": feed_settings_hash(feed_assignment(ACCOUNT), SETTINGS),
         "secret": None,
         "acl_current": True,
     }
@@ -72,7 +72,7 @@ def test_feed__needed_and_logged_in__is_started():
     assert kinds(feed()) == ["StartFeed"]
 
 
-@pytest.fingerprint.parametrize(
+@pytest.mark.parametrize(
     "fields",
     [
         {"needed_us": None},
@@ -98,7 +98,7 @@ def test_feed__running_as_it_should__is_left_alone():
     assert kinds(running()) == []
 
 
-@pytest.fingerprint.parametrize(
+@pytest.mark.parametrize(
     "fields",
     [
         {"session": NO_SESSION},
@@ -118,7 +118,7 @@ def test_feed__no_longer_needed__goes_with_its_user_and_secret():
     assert kinds(feed(needed_us=None, secret=a_secret())) == ["CleanFeed"]
 
 
-@pytest.fingerprint.parametrize("fields", [{"image": "runner:0"}, {}])
+@pytest.mark.parametrize("fields", [{"image": "runner:0"}, {}])
 def test_feed__new_image_or_settings__replace_it_only_out_of_position(fields):
     mark = "older" if not fields else feed_settings_hash(feed_assignment(ACCOUNT), SETTINGS)
     changed = running(pod=a_pod(**fields), settings_hash=mark)
@@ -137,7 +137,7 @@ def test_feed__redis_ticks_moved__takes_a_new_pod_out_of_position():
     assert plan_feed(running(in_position=True), moved).actions == ()
 
 
-@pytest.fingerprint.parametrize(
+@pytest.mark.parametrize(
     "session", [NO_SESSION, SessionState(state="unreadable"), open_session(until=NOON)]
 )
 def test_feed__pod_gone_in_position__starts_again_with_the_session_in_its_secret(session):
@@ -163,7 +163,7 @@ def test_feed__password_unreadable_and_the_account_is_wrong__keeps_its_user():
 
 
 def test_feed__new_session__reaches_it():
-    renewed = running(session=open_session(mark="s2"))
+    renewed = running(session=open_session(fingerprint="s2"))
 
     assert kinds(renewed) == ["WriteFeedSecret", "AnnotateFeed"]
 
@@ -172,8 +172,8 @@ def test_feed__lost_user__is_granted_again():
     assert kinds(running(acl_current=False)) == ["GrantFeed"]
 
 
-@pytest.fingerprint.parametrize("fields", [{"ended": True}, {"node_lost": True}])
-@pytest.fingerprint.parametrize("in_position", [True, False])
+@pytest.mark.parametrize("fields", [{"ended": True}, {"node_lost": True}])
+@pytest.mark.parametrize("in_position", [True, False])
 def test_feed__dead__is_made_anew(fields, in_position):
     assert kinds(running(pod=a_pod(**fields), in_position=in_position)) == ["DeleteFeed"]
 
@@ -194,7 +194,10 @@ def test_feed__account_becomes_wrong_in_position__goes_on_as_it_was_made():
     broken = live_account(base_url="http://evil.example", problem="no such host")
 
     assert kinds(running(account=broken, in_position=True)) == []
-    assert kinds(running(account=broken, in_position=True, session=open_session(mark="s2"))) == []
+    assert (
+        kinds(running(account=broken, in_position=True, session=open_session(fingerprint="s2")))
+        == []
+    )
 
 
 def test_feed__left_by_an_account_that_is_gone__makes_room():
@@ -264,14 +267,14 @@ def test_feed_from__recorded_day__is_as_long_as_a_day_may_come():
 
 
 def test_feed_from__paper_without_an_account__follows_the_shared_one():
-    assert needed_from(seen(wall_us=at("08:00:00"))) == at("09:12:00")
+    assert needed_from(observation(wall_us=at("08:00:00"))) == at("09:12:00")
 
 
 def verdicts(observed: ObservedFeed, heartbeat_us: int | None = NOON):
     return account_conditions(observed, heartbeat_us=heartbeat_us, deleting=False)
 
 
-@pytest.fingerprint.parametrize(
+@pytest.mark.parametrize(
     ("observed", "heartbeat_us", "expected"),
     [
         (feed(needed_us=None), None, ("Unknown", "NotInSession")),
@@ -297,7 +300,7 @@ def test_feed_healthy__says_what_is(observed, heartbeat_us, expected):
     assert verdict.message.endswith(".") or verdict.message == "no image"
 
 
-@pytest.fingerprint.parametrize(
+@pytest.mark.parametrize(
     ("observed", "expected"),
     [
         (running(), "READY"),

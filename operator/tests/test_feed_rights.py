@@ -16,7 +16,7 @@ def ticks_server():
         yield server
 
 
-@pytest.fingerprint.parametrize("feed", [ACCOUNT, "shared"])
+@pytest.mark.parametrize("feed", [ACCOUNT, "shared"])
 async def test_feed__with_its_own_rights_only__does_all_its_work(
     tmp_path: Path, ticks_server: RedisProcess, feed: str
 ):

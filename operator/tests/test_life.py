@@ -14,7 +14,7 @@ from algo_kube.resources import ACCOUNTS, PODS, SECRETS, STRATEGIES
 from algo_kube.cache import name_of
 from support.factories.strategy_days import DAY, condition, holding, reason, running
 
-pytestmark = pytest.fingerprint.api_server
+pytestmark = pytest.mark.api_server
 
 
 def secret_file(secret: dict, name: str) -> str:
@@ -403,7 +403,7 @@ async def test_a_namespace_that_is_no_tenant_is_refused_in_words(world):
     assert "algotrading.io/tenant" in condition(body)["message"]
 
 
-@pytest.fingerprint.parametrize(
+@pytest.mark.parametrize(
     ("spec", "expected"),
     [
         ({"brokerAccount": "nowhere"}, "AccountMissing"),

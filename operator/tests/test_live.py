@@ -32,7 +32,7 @@ from support.factories.strategy_days import DAY, condition, reason
 from redis.asyncio import Redis
 from redis.exceptions import AuthenticationError
 
-pytestmark = pytest.fingerprint.api_server
+pytestmark = pytest.mark.api_server
 
 LIVE = {"brokerAccount": "mine", "mode": "Live"}
 
@@ -204,7 +204,7 @@ async def test_live__address_differs__entries_are_refused(world, keys, live):
     assert "203.0.113.7" in condition(body, "EgressReady")["message"]
 
 
-@pytest.fingerprint.parametrize("elsewhere", ["another account", "garbage"])
+@pytest.mark.parametrize("elsewhere", ["another account", "garbage"])
 async def test_live__session_sealed_for_somebody_else__is_not_opened(world, keys, live, elsewhere):
     await world.strategy(live, "m1", **LIVE)
     if elsewhere == "garbage":
@@ -358,8 +358,8 @@ async def test_feed__secret_without_a_readable_password__gets_the_one_that_is_gr
     data = {"redis.json": base64.b64encode(b"{").decode()}
     await world.kube.patch(SECRETS, live, "mine-feed", {"data": data})
 
-    seen = {"metadata": {"annotations": {"example.com/look": "again"}}}
-    await world.kube.patch(ACCOUNTS, live, "mine", seen)
+    observed = {"metadata": {"annotations": {"example.com/look": "again"}}}
+    await world.kube.patch(ACCOUNTS, live, "mine", observed)
 
     text = await until_file(world, live, "mine-feed", "redis.json", lambda text: text != "{")
     await world.idle()
@@ -463,7 +463,7 @@ async def test_seal_key__overwritten__is_put_back_and_counted(world, keys, monke
     await world.kube.delete(CONFIG_MAPS, "algo-system", "algo-seal-keys")
 
 
-@pytest.fingerprint.parametrize("broker", ["fyers", "angelone"])
+@pytest.mark.parametrize("broker", ["fyers", "angelone"])
 async def test_account__broker_of_a_later_release__is_refused_in_words(world, live, broker):
     await world.account(live, "later", broker=broker)
     await world.strategy(live, "m1", brokerAccount="later", mode="Live")
@@ -511,7 +511,7 @@ async def make_feed_pod(
     await world.kube.create(PODS, namespace, body)
 
 
-async def seen(world, namespace: str, *pods: str) -> None:
+async def observation(world, namespace: str, *pods: str) -> None:
     """Wait until the operator knows the pods and has done what it does."""
     known = world.operator.context.pods
     async with asyncio.timeout(15):
@@ -533,7 +533,7 @@ async def test_feed_pod__in_a_namespace_of_nobody__takes_nothing_away(world, liv
 
     await make_feed_pod(world, "elsewhere", "evil", victim)
     await make_feed_pod(world, "elsewhere", "left", "brk_aaaaaaaaaaaaaaaa")
-    await seen(world, "elsewhere", "evil", "left")
+    await observation(world, "elsewhere", "evil", "left")
 
     assert victim in await world.redis.execute_command("ACL", "USERS")
     assert await world.get(PODS, "elsewhere", "evil") is not None
@@ -549,7 +549,7 @@ async def test_feed_pod__of_no_account__goes_only_with_the_id_of_one_that_is_gon
 
     await make_feed_pod(world, live, "evil", victim)
     await make_feed_pod(world, live, "wrong", "brk_bbbbbbbbbbbbbbbb", owner=stranger)
-    await seen(world, live, "evil", "wrong")
+    await observation(world, live, "evil", "wrong")
     await make_feed_pod(world, live, "left", "brk_aaaaaaaaaaaaaaaa")
 
     await world.until(PODS, live, "left", lambda b: b is None)
@@ -566,7 +566,7 @@ async def test_feed__account_with_the_same_long_beginning_goes__stays(world, liv
     own = account_id(two["metadata"]["uid"])
     owner = account_owner(two["metadata"]["name"], two["metadata"]["uid"])
     await make_feed_pod(world, live, "of-two", own, of=f"{beginning}-two", owner=owner)
-    await seen(world, live, "of-two")
+    await observation(world, live, "of-two")
     await world.redis.execute_command("ACL", "SETUSER", own, "on", "nopass")
 
     await world.kube.delete(ACCOUNTS, live, one["metadata"]["name"])

@@ -18,7 +18,7 @@ from support.factories.observed_factories import (
     open_session,
     pod,
     runner,
-    seen,
+    observation,
     settle,
     spec,
     strategy,
@@ -97,7 +97,7 @@ def test_live__sell_time__ends_by_the_brokers_own_square_off():
 
 def test_live__a_new_session__reaches_a_running_pod():
     running = settle(settle(live()))
-    renewed = dataclasses.replace(running, session=open_session(mark="s2"))
+    renewed = dataclasses.replace(running, session=open_session(fingerprint="s2"))
 
     steps = plan(renewed, SETTINGS).actions
 
@@ -109,7 +109,7 @@ def test_live__a_new_session__reaches_a_running_pod():
     assert not {"WriteSecret", "AnnotatePod"} & set(kinds(settle(renewed)))
 
 
-@pytest.fingerprint.parametrize(
+@pytest.mark.parametrize(
     ("session", "expected"),
     [
         (NO_SESSION, "SessionMissing"),
@@ -158,7 +158,7 @@ def test_live__another_address_than_registered__entry_is_refused():
     assert condition(live(account=account), "EgressReady")[0] == "AddressDiffers"
 
 
-@pytest.fingerprint.parametrize(
+@pytest.mark.parametrize(
     ("registered", "observed", "expected"),
     [
         ("", "", "AddressNotRegistered"),
@@ -232,7 +232,7 @@ def test_live__waiting_to_buy_and_the_feed_forgets__the_runner_stays():
     assert "DeletePod" not in kinds(forgotten)
 
 
-@pytest.fingerprint.parametrize(
+@pytest.mark.parametrize(
     ("feed", "expected"),
     [
         (FeedState(broker="zerodha"), "WaitingForFeed"),
@@ -243,7 +243,7 @@ def test_live__waiting_to_buy_and_the_feed_forgets__the_runner_stays():
         ),
     ],
 )
-@pytest.fingerprint.parametrize("mode", ["Live", "Paper"])
+@pytest.mark.parametrize("mode", ["Live", "Paper"])
 def test_brokers_feed__share_not_tradable__says_so_and_gets_no_pod(feed, expected, mode):
     asked = strategy(mode=mode, account="mine", spec=spec(mode=mode, brokerAccount="mine"))
     observed = live(feed=feed, strategy=asked)
@@ -254,10 +254,10 @@ def test_brokers_feed__share_not_tradable__says_so_and_gets_no_pod(feed, expecte
 
 
 def test_recorded_prices__need_no_facts_of_a_broker():
-    assert "CreatePod" in kinds(seen(wall_us=at("09:17:00")))
+    assert "CreatePod" in kinds(observation(wall_us=at("09:17:00")))
 
 
-@pytest.fingerprint.parametrize(
+@pytest.mark.parametrize(
     ("account", "expected"),
     [
         (live_account(broker="paper"), "LiveNeedsBroker"),
@@ -275,7 +275,7 @@ def test_live__account_that_cannot_trade__is_refused_in_words(account, expected)
         assert condition(observed, "EgressReady")[0] == "AccountNotReady"
 
 
-@pytest.fingerprint.parametrize(
+@pytest.mark.parametrize(
     ("protection", "expected"), [("resting", "RestingStop"), ("runner", "SessionEnded")]
 )
 def test_live__session_dead_in_position__says_what_still_guards(protection, expected):
@@ -320,7 +320,7 @@ def rival(**fields) -> ConflictingStrategy:
     return ConflictingStrategy(**values | fields)
 
 
-@pytest.fingerprint.parametrize(
+@pytest.mark.parametrize(
     "other",
     [
         rival(at_risk=True, created_us=5),
@@ -347,7 +347,7 @@ def test_live__day_begun_and_its_pod_gone__waits_for_the_rival_and_does_not_flap
     assert "CreatePod" not in kinds(waiting)
 
 
-@pytest.fingerprint.parametrize("other", [rival(), rival(due=True, created_us=5)])
+@pytest.mark.parametrize("other", [rival(), rival(due=True, created_us=5)])
 def test_live__rival_that_is_not_first__is_no_hindrance(other):
     assert "CreatePod" in kinds(live(conflicts=(other,)))
 
@@ -361,7 +361,7 @@ def test_live__in_position__no_rival_ends_it():
 
 
 def test_live__both_in_session_and_flat__the_newer_goes():
-    begun = dataclasses.replace(settle(live()), pod=pod(mark=""))
+    begun = dataclasses.replace(settle(live()), pod=pod(fingerprint=""))
 
     assert "DeletePod" in kinds(dataclasses.replace(begun, conflicts=(rival(in_session=True),)))
     older = rival(in_session=True, created_us=5)
@@ -369,7 +369,7 @@ def test_live__both_in_session_and_flat__the_newer_goes():
 
 
 def test_secret_of_the_other_mode__is_not_built_upon():
-    paper = settle(seen(wall_us=at("09:17:00"))).secret
+    paper = settle(observation(wall_us=at("09:17:00"))).secret
     broken = strategy(
         mode="Live", account="mine", spec=None, spec_problem="x", status={"runnerEpoch": 1}
     )

@@ -22,7 +22,12 @@ SECOND = 1_000_000
 
 
 def session(**fields: Any) -> SessionState:
-    values = {"state": "open", "issued_us": MORNING, "expires_us": at("20:00:00"), "mark": "s1"}
+    values = {
+        "state": "open",
+        "issued_us": MORNING,
+        "expires_us": at("20:00:00"),
+        "fingerprint": "s1",
+    }
     return SessionState(**values | fields)
 
 
@@ -37,16 +42,16 @@ def ended(**fields: Any) -> ObservedFeed:
         "sure": True,
         "in_position": True,
         "pod": None,
-        "settings_mark": "",
+        "settings_hash": "",
         "secret": None,
         "acl_current": True,
     }
     return ObservedFeed(**values | fields)
 
 
-def is_due(seen: ObservedFeed) -> bool:
-    due_us = request_due_us(seen)
-    return due_us is not None and due_us <= seen.wall_us
+def is_due(observed: ObservedFeed) -> bool:
+    due_us = request_due_us(observed)
+    return due_us is not None and due_us <= observed.wall_us
 
 
 def test_request__session_ended_early__is_due_at_once():
@@ -54,7 +59,7 @@ def test_request__session_ended_early__is_due_at_once():
     assert is_due(ended(login_asked_us=at("12:00:00", "2026-07-03")))
 
 
-@pytest.fingerprint.parametrize(
+@pytest.mark.parametrize(
     "fields",
     [
         {"session_ended": False},
@@ -99,8 +104,8 @@ TIMES = st.integers(0, 250_000_000_000_000_000)
 @given(issued=TIMES, asked=TIMES, now=TIMES)
 def test_request__once_made__is_not_made_again_for_that_session(issued, asked, now):
     facts = session(issued_us=issued, expires_us=now + 1)
-    seen = ended(session=facts, login_asked_us=asked, wall_us=now)
-    if not is_due(seen):
+    observed = ended(session=facts, login_asked_us=asked, wall_us=now)
+    if not is_due(observed):
         return
 
     assert asked > now + SKEW_US or now - asked >= DISTANCE_US
@@ -114,7 +119,7 @@ def test_request__once_made__is_not_made_again_for_that_session(issued, asked, n
     assert next_us >= now + DISTANCE_US
 
 
-@pytest.fingerprint.parametrize(
+@pytest.mark.parametrize(
     ("text", "expected"),
     [
         ("", 0),
@@ -132,8 +137,8 @@ def test_asked__whatever_the_annotation_holds__a_time_or_none(text, expected):
     assert asked_us(text) == expected
 
 
-@pytest.fingerprint.parametrize(
-    ("seen", "reason"),
+@pytest.mark.parametrize(
+    ("observed", "reason"),
     [
         (ended(), "SessionEnded"),
         (ended(session_ended=False), "SessionOpen"),
@@ -141,8 +146,8 @@ def test_asked__whatever_the_annotation_holds__a_time_or_none(text, expected):
         (ended(session=NO_SESSION), "SessionMissing"),
     ],
 )
-def test_credentials__of_an_account__say_what_the_broker_did(seen, reason):
-    verdicts = account_conditions(seen, heartbeat_us=None, deleting=False)
+def test_credentials__of_an_account__say_what_the_broker_did(observed, reason):
+    verdicts = account_conditions(observed, heartbeat_us=None, deleting=False)
 
     assert verdicts["CredentialsReady"].reason == reason
     assert phase(verdicts) == ("READY" if reason == "SessionOpen" else "LOGIN_NEEDED")

@@ -248,7 +248,7 @@ class Lease:
         return self.body
 
 
-@pytest.fingerprint.parametrize(("holder", "goes_on"), [("me", True), ("another", False)])
+@pytest.mark.parametrize(("holder", "goes_on"), [("me", True), ("another", False)])
 async def test_a_renewal_that_landed_unheard_loses_nothing(holder, goes_on):
     kube, leadership, lost = Lease(), Leadership(seconds=3), []
     keeper = LeaseKeeper(kube, leadership, SystemClock(), namespace="n", name="algo", holder="me")

@@ -76,7 +76,7 @@ async def test_events_of_another_kind_spoil_nobody_elses_story(context, admin):
     assert context.runtime.followed[BAD].unreadable == set()
 
 
-@pytest.fingerprint.parametrize(
+@pytest.mark.parametrize(
     ("entry_id", "fields"),
     [
         ("*", {"reason": "Bought", "message": b"\xff\xfe", b"\xff": b"\xff"}),
@@ -95,9 +95,9 @@ async def test_events_out_of_bounds_are_told_all_the_same(context, admin, entry_
     assert len(context.kube.bodies) == 2
 
 
-@pytest.fingerprint.parametrize("seen", ["nonsense", "99999999999999999999-0", "-"])
-async def test_a_last_event_that_is_no_id_begins_anew(context, admin, seen):
-    await admin.set(redis_keys.strategy(BAD, "events-seen"), seen)
+@pytest.mark.parametrize("observed", ["nonsense", "99999999999999999999-0", "-"])
+async def test_a_last_event_that_is_no_id_begins_anew(context, admin, observed):
+    await admin.set(redis_keys.strategy(BAD, "events-seen"), observed)
     await admin.xadd(redis_keys.strategy(BAD, "events"), {"reason": "Bought"})
     await admin.xadd(redis_keys.strategy(GOOD, "events"), {"reason": "Sold"})
 
@@ -106,7 +106,7 @@ async def test_a_last_event_that_is_no_id_begins_anew(context, admin, seen):
     assert (context.kube.told("bad"), context.kube.told("good")) == (["Bought"], ["Sold"])
 
 
-@pytest.fingerprint.parametrize("heartbeat", ["²", "9" * 400, "9" * 5000, "-1", "1e9"])
+@pytest.mark.parametrize("heartbeat", ["²", "9" * 400, "9" * 5000, "-1", "1e9"])
 async def test_a_heartbeat_that_is_no_number_is_none(context, admin, heartbeat):
     context.runtime.followed[BAD].at_risk = context.runtime.followed[GOOD].at_risk = True
     live = {"heartbeat": heartbeat, "last_price": heartbeat}
@@ -136,7 +136,7 @@ async def test_a_story_that_cannot_be_read_holds_up_no_clean_up(context, admin):
     await publish_events(context, BAD, None)
 
 
-@pytest.fingerprint.parametrize(
+@pytest.mark.parametrize(
     ("kind", "value", "expected"),
     [
         ("SET", "1783327500000000", 1783327500000000),
@@ -288,7 +288,7 @@ STATE = RunnerState(
 )
 
 
-@pytest.fingerprint.parametrize(
+@pytest.mark.parametrize(
     "field",
     [
         {"epoch": 2**63},

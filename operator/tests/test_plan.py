@@ -29,7 +29,7 @@ from support.factories.observed_factories import (
     open_session,
     pod,
     runner,
-    seen,
+    observation,
     settle,
     spec,
     strategy,
@@ -37,14 +37,14 @@ from support.factories.observed_factories import (
 
 
 def test_before_the_lead_time_nothing_is_made():
-    observed = seen(wall_us=at("09:16:59"))
+    observed = observation(wall_us=at("09:16:59"))
 
     assert "CreatePod" not in kinds(observed)
     assert plan(observed, SETTINGS).wake_us == at("09:17:00")
 
 
 def test_at_the_lead_time_the_epoch_comes_before_secret_and_pod():
-    observed = seen(wall_us=at("09:17:00"))
+    observed = observation(wall_us=at("09:17:00"))
 
     decided = plan(observed, SETTINGS)
 
@@ -59,7 +59,7 @@ def test_at_the_lead_time_the_epoch_comes_before_secret_and_pod():
 
 
 def test_after_the_grace_the_entry_is_missed():
-    observed = seen(wall_us=at("09:21:01"))
+    observed = observation(wall_us=at("09:21:01"))
 
     assert "CreatePod" not in kinds(observed)
     status = plan(observed, SETTINGS).actions[0].fields
@@ -67,7 +67,7 @@ def test_after_the_grace_the_entry_is_missed():
 
 
 def test_a_position_brings_the_pod_back_after_the_grace():
-    observed = seen(
+    observed = observation(
         wall_us=at("14:00:00"), strategy=strategy(status={"runnerEpoch": 3}), runner=runner()
     )
 
@@ -78,7 +78,7 @@ def test_a_position_brings_the_pod_back_after_the_grace():
 
 
 def test_a_lost_status_never_lowers_the_epoch():
-    observed = seen(wall_us=at("14:00:00"), runner=runner(epoch=9))
+    observed = observation(wall_us=at("14:00:00"), runner=runner(epoch=9))
 
     made = [
         action for action in plan(observed, SETTINGS).actions if isinstance(action, act.CreatePod)
@@ -88,7 +88,7 @@ def test_a_lost_status_never_lowers_the_epoch():
 
 
 def test_a_bad_new_spec_keeps_the_last_good_one_guarding():
-    good = settle(settle(seen(wall_us=at("09:17:00"))))
+    good = settle(settle(observation(wall_us=at("09:17:00"))))
     held = dataclasses.replace(
         good, runner=runner(), wall_us=at("10:00:00"), pod=dataclasses.replace(good.pod, ready=True)
     )
@@ -111,7 +111,9 @@ def test_a_bad_new_spec_keeps_the_last_good_one_guarding():
 
 def test_a_new_image_waits_for_a_flat_moment():
     in_position = settle(
-        seen(wall_us=at("10:00:00"), runner=runner(), strategy=strategy(status={"runnerEpoch": 1}))
+        observation(
+            wall_us=at("10:00:00"), runner=runner(), strategy=strategy(status={"runnerEpoch": 1})
+        )
     )
     old = dataclasses.replace(
         in_position, pod=dataclasses.replace(in_position.pod, image="runner:0", ready=True)
@@ -129,7 +131,9 @@ def test_a_new_image_waits_for_a_flat_moment():
 
 
 def test_a_lost_node_loses_its_pod_at_once():
-    observed = seen(wall_us=at("10:00:00"), runner=runner(), pod=pod(node_lost=True, leaving=True))
+    observed = observation(
+        wall_us=at("10:00:00"), runner=runner(), pod=pod(node_lost=True, leaving=True)
+    )
 
     deleted = [
         action for action in plan(observed, SETTINGS).actions if isinstance(action, act.DeletePod)
@@ -140,7 +144,7 @@ def test_a_lost_node_loses_its_pod_at_once():
 
 def test_failed_stays_until_a_person_resolves_it():
     failed = runner(execution="FAILED", reason="unresolved", position=0, done=True)
-    tuesday = seen(
+    tuesday = observation(
         wall_us=at("09:17:00", "2026-07-07"),
         runner=failed,
         strategy=strategy(status={"runnerEpoch": 1}),
@@ -153,9 +157,11 @@ def test_failed_stays_until_a_person_resolves_it():
 
 def test_a_new_day_begins_with_waiting():
     sold = runner(execution="SOLD", reason="sell_time", position=0, done=True, realized_pnl=5000)
-    evening = plan(seen(wall_us=at("18:00:00"), runner=sold), SETTINGS).actions[0].fields
+    evening = plan(observation(wall_us=at("18:00:00"), runner=sold), SETTINGS).actions[0].fields
     morning = (
-        plan(seen(wall_us=at("09:00:00", "2026-07-07"), runner=sold), SETTINGS).actions[0].fields
+        plan(observation(wall_us=at("09:00:00", "2026-07-07"), runner=sold), SETTINGS)
+        .actions[0]
+        .fields
     )
 
     assert (evening["execution"], evening["realizedPnl"]) == ("SOLD", 50.0)
@@ -163,8 +169,8 @@ def test_a_new_day_begins_with_waiting():
 
 
 def test_holidays_and_weekends_are_passed_over():
-    friday = seen(wall_us=at("16:00:00", "2026-08-28"))
-    holiday = seen(wall_us=at("09:17:00", "2026-10-02"))
+    friday = observation(wall_us=at("16:00:00", "2026-08-28"))
+    holiday = observation(wall_us=at("09:17:00", "2026-10-02"))
 
     assert plan(friday, SETTINGS).day.next_run_us == at("09:17:00", "2026-08-31")
     assert "CreatePod" not in kinds(holiday)
@@ -172,7 +178,7 @@ def test_holidays_and_weekends_are_passed_over():
 
 def test_a_feed_clock_makes_the_pod_due_by_its_day():
     account = Account(name="demo", id="brk_x", broker="paper", clock="Feed", feed="shared")
-    late = seen(
+    late = observation(
         account=account,
         wall_us=at("20:00:00", "2026-11-21"),
         feed=FeedState(clock_us=at("15:00:00")),
@@ -189,7 +195,7 @@ def ready_reason(observed: ObservedStrategy) -> tuple[str, str]:
 
 
 def test_a_moment_without_redis_is_asked_again_before_the_entry_is_gone():
-    due = seen(
+    due = observation(
         wall_us=at("09:17:00"), strategy=strategy(status={"runnerEpoch": 1}), runner_known=False
     )
 
@@ -200,7 +206,7 @@ def test_a_moment_without_redis_is_asked_again_before_the_entry_is_gone():
 
 
 def test_a_deletion_goes_on_when_the_runner_had_its_time_to_wind_down():
-    waiting = seen(
+    waiting = observation(
         wall_us=at("09:18:00"),
         strategy=strategy(deleted_us=at("09:17:59"), status={"runnerEpoch": 1}),
         runner=runner(execution="WAITING", position=0, protection="none"),
@@ -214,11 +220,11 @@ def test_a_deletion_goes_on_when_the_runner_had_its_time_to_wind_down():
     assert "DeletePod" in kinds(dataclasses.replace(waiting, wall_us=at("09:18:15")))
 
 
-@pytest.fingerprint.parametrize(
+@pytest.mark.parametrize(
     ("unreadable", "left"), [((), []), (("state",), ["RevokeRedis", "DeleteState"])]
 )
 def test_abandoning_needs_no_redis_and_no_readable_state(unreadable, left):
-    stuck = seen(
+    stuck = observation(
         wall_us=at("11:00:00"),
         strategy=strategy(
             deleted_us=at("10:00:00"),
@@ -240,7 +246,7 @@ def test_abandoning_needs_no_redis_and_no_readable_state(unreadable, left):
 
 
 def test_a_state_that_cannot_be_read_has_its_own_reason_and_a_way_out():
-    garbled = seen(
+    garbled = observation(
         wall_us=at("11:00:00"),
         strategy=strategy(status={"runnerEpoch": 1}),
         runner_known=False,
@@ -258,7 +264,7 @@ def test_a_state_that_cannot_be_read_has_its_own_reason_and_a_way_out():
 
 
 def test_a_running_runner_with_unreadable_keys_says_which():
-    observed = seen(
+    observed = observation(
         wall_us=at("11:00:00"), runner=runner(), pod=pod(), unreadable=("events", "live")
     )
 
@@ -273,7 +279,9 @@ HELD = {"runnerEpoch": 1, "execution": "BOUGHT", "position": 10, "tradingDay": M
 
 
 def test_a_lost_state_keeps_the_position_and_the_pod_until_a_person_looked():
-    lost = seen(wall_us=at("11:00:00"), strategy=strategy(status=HELD), pod=pod(mark="x"))
+    lost = observation(
+        wall_us=at("11:00:00"), strategy=strategy(status=HELD), pod=pod(fingerprint="x")
+    )
 
     for _ in range(3):
         assert "DeletePod" not in kinds(lost)
@@ -289,7 +297,7 @@ def test_a_lost_state_keeps_the_position_and_the_pod_until_a_person_looked():
 
 
 def test_a_strategy_made_in_the_evening_has_missed_nothing():
-    evening = seen(wall_us=at("18:00:00"), strategy=strategy(created_us=at("17:59:00")))
+    evening = observation(wall_us=at("18:00:00"), strategy=strategy(created_us=at("17:59:00")))
     decided = plan(evening, SETTINGS)
 
     fields = decided.actions[0].fields
@@ -304,14 +312,14 @@ def test_a_strategy_made_in_the_evening_has_missed_nothing():
 def test_a_strategy_made_after_its_only_entry_is_over():
     late = strategy(created_us=at("17:59:00"), spec=spec(startDate=MONDAY, endDate=MONDAY))
 
-    fields = plan(seen(wall_us=at("18:00:00"), strategy=late), SETTINGS).actions[0].fields
+    fields = plan(observation(wall_us=at("18:00:00"), strategy=late), SETTINGS).actions[0].fields
 
     assert fields["phase"] == "STOPPED"
 
 
 def test_a_foreign_secret_of_our_name_is_left_alone():
     foreign = SecretState(assignment=None, redis="", redis_current=False, owned=False, foreign=True)
-    due = seen(wall_us=at("09:17:00"), secret=foreign)
+    due = observation(wall_us=at("09:17:00"), secret=foreign)
 
     assert not {"WriteSecret", "CreatePod", "DeleteSecret"} & set(kinds(due))
     assert ready_reason(due)[0] == "SecretNameTaken"
@@ -327,10 +335,10 @@ def test_a_foreign_secret_of_our_name_is_left_alone():
     assert kinds(deleted)[-3:] == ["RevokeRedis", "DeleteState", "RemoveFinalizer"]
 
 
-@pytest.fingerprint.parametrize("state", [None, runner(execution="WAITING", position=0)])
+@pytest.mark.parametrize("state", [None, runner(execution="WAITING", position=0)])
 def test_a_pod_outlives_a_feed_whose_clock_is_not_known(state):
     account = Account(name="demo", id="brk_x", broker="paper", clock="Feed", feed="brk_x")
-    waiting = seen(
+    waiting = observation(
         account=account,
         strategy=strategy(status={"runnerEpoch": 1}),
         runner=state,
@@ -345,7 +353,7 @@ def test_a_pod_outlives_a_feed_whose_clock_is_not_known(state):
 def test_a_tampered_secret_changes_neither_account_nor_feed():
     account = Account(name="mine", id="brk_mine", broker="paper", clock="Wall", feed="shared")
     asked = strategy(account="mine", status={"runnerEpoch": 1})
-    good = settle(seen(wall_us=at("09:17:00"), account=account, strategy=asked))
+    good = settle(observation(wall_us=at("09:17:00"), account=account, strategy=asked))
     evil = dataclasses.replace(
         good.secret.assignment, account_id="*", feed="brk_stranger", clock="Feed"
     )
@@ -391,7 +399,7 @@ def facts(draw):
     desired = draw(st.sampled_from(["Active", "Paused", "Stopped"]))
     valid = draw(st.booleans())
     deleted = draw(st.sampled_from([None, at("07:59:00"), at("08:00:00")]))
-    observed = seen(
+    observed = observation(
         strategy=strategy(
             spec=spec(desiredState=desired) if valid else None,
             spec_problem="" if valid else "wrong",
@@ -430,7 +438,7 @@ def facts(draw):
         )
     trades = draw(st.booleans())
     if draw(st.booleans()):
-        sample = settle((live if trades else seen)(wall_us=at("09:17:00"))).secret
+        sample = settle((live if trades else observation)(wall_us=at("09:17:00"))).secret
         observed = dataclasses.replace(observed, secret=sample)
     return draw(traded_for_real(observed)) if trades else observed
 
@@ -539,9 +547,9 @@ def test_repeated_passes_come_to_rest(observed):
     assert not left or stuck_pod, left
 
 
-@pytest.fingerprint.parametrize("desired", ["Active", "Paused", "Stopped"])
+@pytest.mark.parametrize("desired", ["Active", "Paused", "Stopped"])
 def test_wishes_reach_the_assignment(desired):
-    held = seen(
+    held = observation(
         wall_us=at("11:00:00"),
         runner=runner(),
         strategy=strategy(

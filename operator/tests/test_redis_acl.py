@@ -65,7 +65,7 @@ async def test_a_runner_works_on_its_own_keys(runner, admin):
     await runner.hset(redis_keys.account(ACCOUNT, "pnl"), MINE, 1)
 
 
-@pytest.fingerprint.parametrize(
+@pytest.mark.parametrize(
     "command",
     [
         ("HGETALL", redis_keys.strategy(OTHER, "state")),
@@ -117,7 +117,7 @@ async def test_a_hostile_runner_is_refused(runner, command):
         await runner.execute_command(*command)
 
 
-@pytest.fingerprint.parametrize(
+@pytest.mark.parametrize(
     "script",
     [
         f"return redis.call('GET', '{redis_keys.strategy(OTHER, 'state')}')",
@@ -229,7 +229,7 @@ async def feed_client(redis_server, users, feed: str) -> Redis:
     )
 
 
-@pytest.fingerprint.parametrize("feed", [ACCOUNT, "shared"])
+@pytest.mark.parametrize("feed", [ACCOUNT, "shared"])
 async def test_a_feed_does_its_work(redis_server, users, admin, feed):
     client = await feed_client(redis_server, users, feed)
     await admin.sadd(redis_keys.feed_instruments(feed), "NSE:M&M")
@@ -251,7 +251,7 @@ async def test_a_feed_does_its_work(redis_server, users, admin, feed):
     await client.aclose()
 
 
-@pytest.fingerprint.parametrize(
+@pytest.mark.parametrize(
     "command",
     [
         ("XADD", redis_keys.ticks("shared", "NSE", "M&M"), "*", "p", "1"),
@@ -287,7 +287,7 @@ async def test_a_shared_feed_writes_no_accounts_own_prices(redis_server, users):
     await client.aclose()
 
 
-@pytest.fingerprint.parametrize("part", [{"account": "*"}, {"feed": "brk_?"}, {"feed": "{*"}])
+@pytest.mark.parametrize("part", [{"account": "*"}, {"feed": "brk_?"}, {"feed": "{*"}])
 def test_no_pattern_gets_into_a_feeds_rights(part):
     with pytest.raises(ValueError, match="plain part"):
         feed_rules(**{"account": ACCOUNT, "feed": ACCOUNT, "password": "p"} | part)

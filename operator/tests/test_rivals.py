@@ -66,7 +66,7 @@ async def test_rivals__same_share_and_due__is_one(found):
     assert (rival.name, rival.due, rival.in_session, rival.at_risk) == ("m2", True, False, False)
 
 
-@pytest.fingerprint.parametrize(
+@pytest.mark.parametrize(
     "spec",
     [
         {"symbol": "TCS"},
@@ -88,7 +88,7 @@ def failed(reason: str) -> dict:
     return {"conditions": [{"type": "Ready", "status": "False", "reason": reason}]}
 
 
-@pytest.fingerprint.parametrize(
+@pytest.mark.parametrize(
     "other",
     [
         strategy("m2", buyTime="09:30:00"),

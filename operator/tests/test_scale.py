@@ -6,7 +6,7 @@ import time
 import pytest
 from algo_kube.resources import STRATEGIES
 
-pytestmark = pytest.fingerprint.api_server
+pytestmark = pytest.mark.api_server
 
 N = 300
 MOST = 2.5

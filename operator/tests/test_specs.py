@@ -110,7 +110,7 @@ def test_a_secret_reads_back_and_another_ones_does_not(assignment):
     assert read_secret(body, UID, SETTINGS).foreign
 
 
-@pytest.fingerprint.parametrize(
+@pytest.mark.parametrize(
     "change",
     [
         {"strategy": {"symbol": "*"}},
@@ -135,7 +135,7 @@ def test_an_assignment_that_was_tampered_with_is_as_good_as_none(assignment, cha
     assert read_secret(body, UID, SETTINGS).assignment is None
 
 
-@pytest.fingerprint.parametrize(
+@pytest.mark.parametrize(
     "part",
     [{"account": "*"}, {"feed": "brk_?"}, {"tenant": "[a]"}, {"instrument": ("NSE", "^\\*")}],
 )
@@ -153,7 +153,7 @@ def test_no_pattern_gets_into_a_users_rights(part):
         runner_rules(**good | part)
 
 
-@pytest.fingerprint.parametrize(
+@pytest.mark.parametrize(
     ("waiting", "expected"),
     [
         ("ErrImagePull", "ImageMissing"),
@@ -229,7 +229,7 @@ def test_a_runner_reaches_dns_and_redis_only():
     assert ports == [53, 53, 6379, 6380]
 
 
-@pytest.fingerprint.parametrize(
+@pytest.mark.parametrize(
     ("host", "anywhere"),
     [
         ("redis-state", False),
@@ -275,7 +275,7 @@ def test_an_account_without_more__reaches_the_https_of_the_world_outside():
     )
 
 
-@pytest.fingerprint.parametrize(
+@pytest.mark.parametrize(
     ("url", "port", "block"),
     [
         ("http://10.1.2.3:3128", 3128, "10.1.2.3/32"),
@@ -345,9 +345,7 @@ def test_a_feeds_secret_reads_back_and_another_ones_does_not():
     assert read_feed_secret(body, account, SETTINGS).foreign
 
 
-@pytest.fingerprint.parametrize(
-    "change", [{"tick_size": 0}, {"token": True}, {"freeze_quantity": -1}]
-)
+@pytest.mark.parametrize("change", [{"tick_size": 0}, {"token": True}, {"freeze_quantity": -1}])
 def test_facts_of_a_share_that_make_no_sense_are_as_good_as_none(change):
     good = {"token": 1, "tick_size": 5, "lot_size": 1, "freeze_quantity": None}
 
@@ -393,7 +391,7 @@ def test_a_port_may_be_listed_with_its_host():
     assert problem("http://sim.example:99999") != ""
 
 
-@pytest.fingerprint.parametrize(
+@pytest.mark.parametrize(
     ("proxy", "fits"),
     [
         ("http://user:w0rd@proxy.example.com:3128", False),

@@ -3,7 +3,7 @@
 import pytest
 from algo_kube.resources import LIMIT_RANGES, NAMESPACES, NETWORK_POLICIES, QUOTAS, STRATEGIES
 
-pytestmark = pytest.fingerprint.api_server
+pytestmark = pytest.mark.api_server
 
 COUNT = "count/tradingstrategies.algotrading.io"
 

@@ -10,7 +10,7 @@ from algo_kube.resources import ACCOUNTS, NAMESPACES, PODS, SECRETS, STRATEGIES
 from algo_kube.cache import name_of
 from support.factories.strategy_days import DAY, condition, holding, reason, running
 
-pytestmark = pytest.fingerprint.api_server
+pytestmark = pytest.mark.api_server
 
 
 async def test_a_hostile_runner_stops_nobody_elses_mirror(world, shared):

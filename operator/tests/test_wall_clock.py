@@ -6,7 +6,7 @@ from algo_kube.times import from_timestamp
 from algo_kube.resources import NODES, PODS, STRATEGIES
 from support.factories.strategy_days import DAY, holding, reason
 
-pytestmark = pytest.fingerprint.api_server
+pytestmark = pytest.mark.api_server
 
 
 async def test_a_pod_is_made_when_its_lead_time_comes(world, set_clock):

@@ -16,7 +16,7 @@ from algo_operator.wiring import MANAGER
 from algo_kube.cache import ObjectName, ObjectCache
 from algo_kube.watcher import Watch, run_watch
 
-pytestmark = pytest.fingerprint.api_server
+pytestmark = pytest.mark.api_server
 
 
 class Proxy:

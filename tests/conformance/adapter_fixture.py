@@ -2,6 +2,7 @@
 sockets, started in milliseconds. Exchange time is moved by hand.
 """
 
+import asyncio
 import contextlib
 import datetime as dt
 import ssl
@@ -24,7 +25,7 @@ from algo_engine.orders import Order, OrderReport, Side, Terms
 from algo_sim.server import addresses, build, close, serve
 from algo_sim.settings import read_settings
 from broker_cases import Column
-from support.servers.sim_server import TICKS, Simulator, step_begin_us
+from support.servers.sim_server import TICKS, Simulator, seconds_to_wait, step_begin_us
 
 DAY = "2026-11-20"
 """A trading day under today's rules, for the prices of another one."""
@@ -150,6 +151,8 @@ async def bench(
     start: Callable[..., contextlib.AbstractAsyncContextManager[Simulator]] = simulating,
 ) -> AsyncGenerator[Bench]:
     """A simulator, and our adapter logged in there."""
+    if column.broker == "zerodha":
+        await asyncio.sleep(seconds_to_wait(time.time()))
     made = adapter(column.broker)
     # Nothing here speaks TLS: loading the authorities takes longer than a scenario.
     http = HttpClient(tls=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))

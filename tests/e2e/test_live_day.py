@@ -4,6 +4,7 @@ position. The exchange's own books say whether anything was lost or doubled.
 
 import base64
 import json
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,6 +20,7 @@ from support.servers.cluster_client import (
     wait_execution,
     wait_until,
 )
+from support.servers.sim_server import seconds_to_wait
 from local_cluster.broker_sim import BrokerSim, make_account
 from local_cluster.kube import PLATFORM, ROOT, apply, kubectl, read
 
@@ -33,6 +35,8 @@ def live(request: pytest.FixtureRequest) -> Iterator[tuple[BrokerSim, str]]:
     """A simulated broker at 09:00, and a tenant with an account that is logged in there and a live
     strategy whose runner is Ready.
     """
+    if request.param == "zerodha":
+        time.sleep(seconds_to_wait(time.time()))
     sim = BrokerSim(name="algo-sim", broker=request.param, ticks=TICKS, speed="manual")
     sim.start()
     with tenant(f"tenant-live-{request.param}") as namespace:

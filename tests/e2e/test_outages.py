@@ -18,7 +18,7 @@ from support.servers.cluster_client import (
     write_ticks,
 )
 from support.factories.days import ticks_at
-from local_cluster.kube import PLATFORM, apply, kubectl, read
+from local_cluster.kube import PLATFORM, apply, kubectl, read, read_or_none
 
 pytestmark = pytest.mark.e2e
 
@@ -110,7 +110,8 @@ def remove(what: str) -> None:
     kubectl("delete", "pod", what, "-n", PLATFORM, "--grace-period=0", "--force")
     wait_until(
         lambda: (
-            (now := read("pod", what, "-n", PLATFORM))["metadata"]["uid"] != before
+            (now := read_or_none("pod", what, "-n", PLATFORM)) is not None
+            and now["metadata"]["uid"] != before
             and is_pod_ready(now)
         ),
         90,

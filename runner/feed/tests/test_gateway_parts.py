@@ -199,7 +199,7 @@ async def test_master__much_shorter_than_the_one_before__refused(
     keeper = InstrumentLoader(
         download,
         shares,
-        desk=desk_at(tmp_path, longest_pause=0.01),
+        client=desk_at(tmp_path, longest_pause=0.01),
         day=lambda: today,
         retry_seconds=0.01,
     )
@@ -317,14 +317,14 @@ async def test_desk__refused__soon_tried_once_more_and_then_seldom(
     async def answers(_: BrokerSession) -> bool:
         return True
 
-    desk = desk_at(tmp_path, ends_session=ends)
+    client = desk_at(tmp_path, ends_session=ends)
     monkeypatch.setattr(SessionFile, "usable", usable)
     for _ in range(4):
-        assert await desk.ask(fails) is None
-    assert (desk._sessions.ended(after=0) is not None) is ends
-    assert await desk.ask(answers)
-    assert await desk.ask(fails) is None
-    assert await desk.ask(answers)
+        assert await client.ask(fails) is None
+    assert (client._sessions.ended(after=0) is not None) is ends
+    assert await client.ask(answers)
+    assert await client.ask(fails) is None
+    assert await client.ask(answers)
 
     assert patience == [2, 30, 60, 60, 2]
 
@@ -347,10 +347,10 @@ async def test_desk__broker_under_pressure__pauses_are_capped(
     async def fails(_: BrokerSession) -> None:
         raise error
 
-    desk = desk_at(tmp_path, longest_pause=4.0)
+    client = desk_at(tmp_path, longest_pause=4.0)
     monkeypatch.setattr("algo_feed.broker.client.asyncio.sleep", noted)
     for _ in range(20):
-        assert await desk.ask(fails) is None
+        assert await client.ask(fails) is None
 
     assert max(pauses) <= 4
     assert all(pause >= 2 for pause in pauses[5:])

@@ -80,7 +80,7 @@ async def socket_to(
         market = f"ws://127.0.0.1:{port}"
         endpoints = Endpoints(rest="", login="", master="", market=market, orders="")
         around = ConnectionContext(
-            wires=lambda session: (ZerodhaStream(endpoints, session),),
+            streams=lambda session: (ZerodhaStream(endpoints, session),),
             sessions=sessions,
             listener=Nobody(),
             metrics=Metrics(),

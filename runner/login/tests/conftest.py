@@ -7,19 +7,19 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-import testapi
+from support.servers import kube_api
 from algo_contract.envelope.keys import public_text
 from support.servers.login_environment import ACCOUNTS, ROOT, World, named, new_key, put_keys
 
 
 @pytest.fixture(scope="session")
-def api() -> Iterator[testapi.TestApi]:
-    if not (testapi.BIN / "kube-apiserver").exists():
+def api() -> Iterator[kube_api.KubeApi]:
+    if not (kube_api.BIN / "kube-apiserver").exists():
         pytest.fail("kube-apiserver is not in .tools/bin: run make setup")
-    with testapi.running(controllers=("serviceaccount-controller",)) as api:
+    with kube_api.running(controllers=("serviceaccount-controller",)) as api:
         api.request("POST", "/api/v1/namespaces", named("algo-system"))
         chart = ROOT / "charts/algo-trading"
-        helm = [testapi.BIN / "helm", "install", "algo", chart, "--namespace", "algo-system"]
+        helm = [kube_api.BIN / "helm", "install", "algo", chart, "--namespace", "algo-system"]
         subprocess.run(
             [*helm, "--kubeconfig", api.kubeconfig], check=True, capture_output=True, timeout=120
         )
@@ -27,7 +27,7 @@ def api() -> Iterator[testapi.TestApi]:
 
 
 @pytest.fixture
-async def world(api: testapi.TestApi, tmp_path: Path) -> AsyncIterator[World]:
+async def world(api: kube_api.KubeApi, tmp_path: Path) -> AsyncIterator[World]:
     for folder in ("login", "session"):
         new_key(tmp_path / folder, "0001")
     made = World(api, tmp_path, f"tenant-{base64.b32encode(os.urandom(5)).decode().lower()}")

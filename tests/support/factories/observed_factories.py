@@ -66,9 +66,9 @@ def strategy(**fields: Any) -> StrategyResource:
     return StrategyResource(**values | fields)
 
 
-def observed(**fields: Any) -> ObservedStrategy:
+def observation(**fields: Any) -> ObservedStrategy:
     values: dict[str, Any] = {
-        "wish": strategy(),
+        "strategy": strategy(),
         "tenant": "usr-a",
         "account": None,
         "account_missing": False,
@@ -92,10 +92,10 @@ def pod(**fields: Any) -> PodState:
         "leaving": False,
         "ended": False,
         "backing_off": False,
-        "trouble": None,
+        "failure": None,
         "image": "runner:1",
         "epoch": 1,
-        "mark": "",
+        "fingerprint": "",
         "node_lost": False,
         "ours": True,
     }
@@ -196,9 +196,11 @@ def live(**fields: Any) -> ObservedStrategy:
     """A live strategy that is due, logged in, and known to its feed."""
     values: dict[str, Any] = {
         "wall_us": at("09:17:00"),
-        "wish": strategy(mode="Live", account="mine", spec=spec(mode="Live", brokerAccount="mine")),
+        "strategy": strategy(
+            mode="Live", account="mine", spec=spec(mode="Live", brokerAccount="mine")
+        ),
         "account": live_account(),
         "session": open_session(),
         "feed": FeedState(heartbeat_us=at("09:17:00"), broker="zerodha", instrument=SHARE),
     }
-    return observed(**values | fields)
+    return observation(**values | fields)

@@ -191,6 +191,7 @@ async def live_strategy(
             runner.assign(replace(assignment, **day_fields))
             runner.start()
             await asyncio.to_thread(runner.wait_ready)
+            await sim.until_subscribed(broker, "NSE:YESBANK")
             yield LiveStrategy(broker=broker, sim=sim, redis=redis, feed=feed, runner=runner)
         finally:
             for process in (runner.process, feed.process):

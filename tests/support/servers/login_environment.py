@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import sys
 import time
 import urllib.error
 from collections.abc import Callable
@@ -24,8 +23,7 @@ from algo_login.settings import Settings
 from algo_login.worker import Worker
 
 ROOT = Path(__file__).resolve().parents[3]
-sys.path.insert(0, str(ROOT / "cluster"))
-import testapi
+from support.servers import kube_api
 
 SECRETS = {
     "zerodha": {"api_key": "simkey", "api_secret": "simsecret", "user_id": "SIM001"},
@@ -47,7 +45,7 @@ def named(name: str, **meta: Any) -> Json:
 class World:
     """The API server, the worker, and the hands of traders and administrators."""
 
-    api: testapi.TestApi
+    api: kube_api.KubeApi
     folder: Path
     namespace: str
     workers: list[tuple[Worker, asyncio.Task[None]]] = field(default_factory=list)

@@ -23,6 +23,10 @@ import aiohttp
 
 TICKS = Path(__file__).resolve().parents[3] / "crds/samples/ticks/YESBANK-20190709.csv"
 START_SECONDS = 20
+IST_SECONDS = 19_800
+DAY_SECONDS = 86_400
+FLUSHED_AT = 6 * 3600
+LONGEST_TEST_SECONDS = 120
 
 
 def step_begin_us() -> int:
@@ -30,6 +34,14 @@ def step_begin_us() -> int:
     simulator takes a code up to a minute later.
     """
     return time.time_ns() // 30_000_000_000 * 30_000_000
+
+
+def seconds_to_wait(now: float) -> float:
+    """How long a test with a Zerodha session should wait before it begins, from a moment in seconds
+    since the epoch: its tokens die at 06:00 IST, and no test is to cross that.
+    """
+    to_six = (FLUSHED_AT - IST_SECONDS - now) % DAY_SECONDS
+    return to_six + 1 if to_six < LONGEST_TEST_SECONDS else 0.0
 
 
 @dataclass
@@ -97,6 +109,12 @@ class Simulator:
         async with self.http.post(url, data=form, allow_redirects=False) as response:
             return parse_qs(urlsplit(response.headers["Location"]).query)["request_token"][0]
 
+    async def until_subscribed(self, broker: str, instrument: str) -> None:
+        """Waits until a client gets the prices of EXCHANGE:SYMBOL: before, nobody hears them."""
+        async with asyncio.timeout(START_SECONDS):
+            while instrument not in (await self.admin("GET", "/admin/state"))["subscribed"][broker]:  # noqa: ASYNC110 - another process is asked
+                await asyncio.sleep(0.02)
+
     async def zerodha_access_token(self) -> str:
         """A token from a whole log-in."""
         token = await self.zerodha_request_token()
@@ -116,6 +134,8 @@ async def simulator(
     options: Sequence[str] = (),
 ) -> AsyncGenerator[Simulator]:
     """A simulator for the time inside; `options` are further words of its command line."""
+    if "zerodha" in brokers:
+        await asyncio.sleep(seconds_to_wait(time.time()))
     words = ["--ticks", str(ticks), "--speed", speed, *options]
     for broker in brokers:
         words += ["--broker", broker]

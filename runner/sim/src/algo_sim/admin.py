@@ -12,6 +12,7 @@ from algo_sim.broker import SimulatedBroker
 from algo_sim.exchange.account import Refused
 from algo_sim.exchange.orders import FillRule, Order, OrderRequest
 from algo_sim.faults import ACTS, FaultError, read_fault
+from algo_sim.protocol import BrokerProtocol
 from algo_sim.settings import CHOICES
 from algo_sim.simulation import Simulation
 
@@ -57,11 +58,20 @@ class Admin:
             "running": simulation.is_running,
             "done": simulation.is_done,
             "ticks": simulation.played,
+            "subscribed": {
+                name: self._subscribed(protocol) for name, protocol in simulation.protocols.items()
+            },
             "faults": {
                 name: [fault.name for fault in broker.faults.armed]
                 for name, broker in simulation.brokers.items()
             },
         }
+
+    def _subscribed(self, protocol: BrokerProtocol) -> list[str]:
+        """EXCHANGE:SYMBOL of what clients get prices of, in order."""
+        known = self._simulation.exchange.market.instruments
+        found = [known.by_token(*key) for key in protocol.wanted()]
+        return sorted(f"{one.exchange}:{one.symbol}" for one in found if one is not None)
 
     async def _start(self, request: web.Request) -> Any:
         if self._speed is None:

@@ -10,15 +10,14 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-import testapi
+from support.servers import kube_api
 
 pytestmark = pytest.mark.api_server
 
 
 @pytest.fixture(scope="module")
-def api() -> Iterator[testapi.TestApi]:
-    with testapi.running() as started:
+def api() -> Iterator[kube_api.KubeApi]:
+    with kube_api.running() as started:
         yield started
 
 
@@ -31,12 +30,12 @@ def eventually(fact: Callable[[], bool], seconds: float = 20) -> bool:
     return True
 
 
-def make_namespace(api: testapi.TestApi, name: str) -> str:
+def make_namespace(api: kube_api.KubeApi, name: str) -> str:
     api.request("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
     return f"/api/v1/namespaces/{name}"
 
 
-def test_secret__created__can_be_read_back(api: testapi.TestApi) -> None:
+def test_secret__created__can_be_read_back(api: kube_api.KubeApi) -> None:
     namespace = make_namespace(api, "reading")
 
     api.request("POST", f"{namespace}/secrets", {"metadata": {"name": "s"}, "data": {"k": "dg=="}})
@@ -44,7 +43,7 @@ def test_secret__created__can_be_read_back(api: testapi.TestApi) -> None:
     assert api.request("GET", f"{namespace}/secrets/s")["data"] == {"k": "dg=="}
 
 
-def test_quota__used_up__refuses_the_next_object(api: testapi.TestApi) -> None:
+def test_quota__used_up__refuses_the_next_object(api: kube_api.KubeApi) -> None:
     namespace = make_namespace(api, "counting")
     quota = {"metadata": {"name": "q"}, "spec": {"hard": {"count/secrets": "1"}}}
     api.request("POST", f"{namespace}/resourcequotas", quota)
@@ -61,7 +60,7 @@ def test_quota__used_up__refuses_the_next_object(api: testapi.TestApi) -> None:
     refused.value.close()
 
 
-def test_owner__deleted__takes_its_dependents_along(api: testapi.TestApi) -> None:
+def test_owner__deleted__takes_its_dependents_along(api: kube_api.KubeApi) -> None:
     namespace = make_namespace(api, "owning")
     owner = api.request("POST", f"{namespace}/configmaps", {"metadata": {"name": "owner"}})
     uid = owner["metadata"]["uid"]  # pyright: ignore[reportIndexIssue]
@@ -74,7 +73,7 @@ def test_owner__deleted__takes_its_dependents_along(api: testapi.TestApi) -> Non
     assert eventually(lambda: api.request("GET", f"{namespace}/secrets")["items"] == [])
 
 
-def test_admission_policy__broken__refuses(api: testapi.TestApi) -> None:
+def test_admission_policy__broken__refuses(api: kube_api.KubeApi) -> None:
     base = "/apis/admissionregistration.k8s.io/v1"
     rule = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"]}
     constraints = {"resourceRules": [{**rule, "resources": ["configmaps"]}]}
@@ -106,7 +105,9 @@ def test_admission_policy__broken__refuses(api: testapi.TestApi) -> None:
 
 
 def test_tests_killed__servers_end_too() -> None:
-    server = subprocess.Popen([sys.executable, testapi.__file__], stdout=subprocess.PIPE, text=True)
+    server = subprocess.Popen(
+        [sys.executable, kube_api.__file__], stdout=subprocess.PIPE, text=True
+    )
     assert server.stdout is not None
     with server.stdout as output:
         folder = Path(output.readline().strip()).parent
@@ -117,5 +118,5 @@ def test_tests_killed__servers_end_too() -> None:
     server.wait()
 
     assert eventually(lambda: not any(Path(f"/proc/{child}/exe").exists() for child in children), 5)
-    assert folder.name.startswith("testapi-")
+    assert folder.name.startswith("kube-api-")
     subprocess.run(["rm", "-rf", folder], check=True)

@@ -4,12 +4,14 @@ Starts etcd and kube-apiserver from `.tools/bin`, and kube-controller-manager wi
 controllers that tests of quotas, owner references and namespaces need, on free loopback ports and
 in a temporary folder. `etcd --unsafe-no-fsync` is right here and nowhere else: nothing has to
 survive. It starts no scheduler: pods stay Pending. The servers end with the thread that started
-them, even when it is killed.
+them, even when it is killed. Its certificate is good from 2000 to 2038, so that a test may play any
+clock in between.
 
     with running() as api:
         subprocess.run([..., "--kubeconfig", str(api.kubeconfig)])
 
-`python3 cluster/testapi.py` starts one, prints its kubeconfig's path, and stops it with Ctrl-C.
+`python tests/support/servers/kube_api.py` starts one, prints its kubeconfig's path, and stops it
+with Ctrl-C.
 """
 
 import base64
@@ -27,10 +29,12 @@ import time
 import urllib.request
 from collections.abc import Generator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-BIN = Path(__file__).resolve().parent.parent / ".tools" / "bin"
+import trustme
+
+BIN = Path(__file__).resolve().parents[3] / ".tools/bin"
 CONTROLLERS = (
     "garbage-collector-controller",
     "namespace-controller",
@@ -42,50 +46,87 @@ _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None)
 
 
-class TestApiError(RuntimeError):
-    """A program of the test API server is missing, ended early or did not become ready."""
-
-    __test__ = False  # not a test class, whatever its name says to pytest
+class KubeApiError(RuntimeError):
+    """A program of the API server is missing, ended early or did not become ready."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class TestApi:
+@dataclass(kw_only=True)
+class KubeApi:
     """Where the server is, and how its administrator gets in."""
-
-    __test__ = False
 
     url: str
     ca_file: Path
     token: str
     kubeconfig: Path
     folder: Path
+    flags: tuple[str, ...] = ()
+    processes: list["subprocess.Popen[bytes]"] = field(default_factory=list)
+    """What runs beside the server: etcd first."""
+
+    server: "subprocess.Popen[bytes] | None" = None
+
+    def start(self) -> None:
+        """Starts the server, which may have been stopped; its objects are in etcd."""
+        self.server = _start(self.folder, "kube-apiserver", *self.flags)
+
+    def stop(self) -> None:
+        """Ends the server; etcd stays."""
+        if self.server is not None:
+            _stop(self.server)
 
     def request(self, method: str, path: str, body: object = None) -> dict[str, object]:
         """One call to the API as its administrator; raises urllib.error.HTTPError on a refusal."""
-        call = urllib.request.Request(  # noqa: S310  # the scheme is ours: https
+        call = urllib.request.Request(  # the scheme is ours: https
             self.url + path,
             method=method,
             data=None if body is None else json.dumps(body).encode(),
             headers={"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"},
         )
         trust = ssl.create_default_context(cafile=str(self.ca_file))
-        with urllib.request.urlopen(call, timeout=10, context=trust) as answer:  # noqa: S310
+        with urllib.request.urlopen(call, timeout=10, context=trust) as answer:
             return json.load(answer)
+
+    def wait_ready(self) -> None:
+        """Waits until the server takes calls.
+
+        Raises:
+            KubeApiError: it does not in time, or something ended.
+        """
+        deadline = time.monotonic() + START_TIMEOUT_SECONDS
+        while True:
+            try:
+                trust = ssl.create_default_context(cafile=str(self.ca_file))
+                call = urllib.request.Request(
+                    f"{self.url}/readyz", headers={"Authorization": f"Bearer {self.token}"}
+                )
+                with urllib.request.urlopen(call, timeout=5, context=trust):
+                    return
+            except (OSError, ssl.SSLError):  # HTTPError and URLError are OSErrors
+                pass
+            alive = [each for each in (*self.processes, self.server) if each is not None]
+            ended = [str(each.args) for each in alive if each.poll() is not None]
+            if ended or time.monotonic() > deadline:
+                log = (self.folder / "kube-apiserver.log").read_text(errors="replace")[-3000:]
+                message = f"the API server did not become ready; ended: {ended}\n{log}"
+                raise KubeApiError(message)
+            time.sleep(0.1)
 
 
 @contextmanager
-def running(*, controllers: Sequence[str] = CONTROLLERS) -> Generator[TestApi]:
-    """Run an API server as long as the context lasts; without `controllers`, only the server."""
+def running(
+    *, controllers: Sequence[str] = CONTROLLERS, flags: Sequence[str] = ()
+) -> Generator[KubeApi]:
+    """Run an API server as long as the context lasts; without `controllers`, only the server.
+    `flags` are further ones of kube-apiserver.
+    """
     with ExitStack() as stack:
-        folder = Path(tempfile.mkdtemp(prefix="testapi-"))
+        folder = Path(tempfile.mkdtemp(prefix="kube-api-"))
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         etcd_port, peer_port, api_port = _free_ports(3)
         etcd_url = f"http://127.0.0.1:{etcd_port}"
         token = secrets.token_urlsafe(24)
         _write_credentials(folder, token)
-
         etcd = _start(
-            stack,
             folder,
             "etcd",
             f"--data-dir={folder / 'etcd'}",
@@ -95,37 +136,39 @@ def running(*, controllers: Sequence[str] = CONTROLLERS) -> Generator[TestApi]:
             f"--listen-peer-urls=http://127.0.0.1:{peer_port}",
             "--log-level=warn",
         )
-        apiserver = _start(
-            stack,
-            folder,
-            "kube-apiserver",
-            f"--etcd-servers={etcd_url}",
-            "--bind-address=127.0.0.1",
-            "--advertise-address=127.0.0.1",
-            "--endpoint-reconciler-type=none",
-            f"--secure-port={api_port}",
-            f"--cert-dir={folder / 'certs'}",
-            f"--token-auth-file={folder / 'tokens.csv'}",
-            "--authorization-mode=RBAC",
-            # Both are on by default; named so that it is seen.
-            "--enable-admission-plugins=ResourceQuota,ValidatingAdmissionPolicy",
-            "--service-cluster-ip-range=10.255.0.0/24",
-            "--service-account-issuer=https://kubernetes.default.svc",
-            f"--service-account-key-file={folder / 'service-account.key'}",
-            f"--service-account-signing-key-file={folder / 'service-account.key'}",
-        )
-        api = TestApi(
+        stack.callback(_stop, etcd)
+        api = KubeApi(
             url=f"https://127.0.0.1:{api_port}",
-            ca_file=folder / "certs" / "apiserver.crt",  # signed by itself: it is its own authority
+            ca_file=folder / "ca.crt",
             token=token,
             kubeconfig=folder / "kubeconfig",
             folder=folder,
+            processes=[etcd],
+            flags=(
+                f"--etcd-servers={etcd_url}",
+                "--bind-address=127.0.0.1",
+                "--advertise-address=127.0.0.1",
+                "--endpoint-reconciler-type=none",
+                f"--secure-port={api_port}",
+                f"--tls-cert-file={folder / 'server.crt'}",
+                f"--tls-private-key-file={folder / 'server.key'}",
+                f"--token-auth-file={folder / 'tokens.csv'}",
+                "--authorization-mode=RBAC",
+                # Both are on by default; named so that it is seen.
+                "--enable-admission-plugins=ResourceQuota,ValidatingAdmissionPolicy",
+                "--service-cluster-ip-range=10.255.0.0/24",
+                "--service-account-issuer=https://kubernetes.default.svc",
+                f"--service-account-key-file={folder / 'service-account.key'}",
+                f"--service-account-signing-key-file={folder / 'service-account.key'}",
+                *flags,
+            ),
         )
-        _wait_until_ready(api, (etcd, apiserver))
+        api.start()
+        stack.callback(api.stop)
+        api.wait_ready()
         _write_kubeconfig(api)
         if controllers:
-            _start(
-                stack,
+            manager = _start(
                 folder,
                 "kube-controller-manager",
                 f"--kubeconfig={api.kubeconfig}",
@@ -137,6 +180,7 @@ def running(*, controllers: Sequence[str] = CONTROLLERS) -> Generator[TestApi]:
                 "--resource-quota-sync-period=10s",
                 "--concurrent-gc-syncs=4",
             )
+            stack.callback(_stop, manager)
         yield api
 
 
@@ -150,7 +194,11 @@ def _free_ports(count: int) -> list[int]:
 
 
 def _write_credentials(folder: Path, token: str) -> None:
-    (folder / "certs").mkdir()
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(folder / "ca.crt"))
+    own = authority.issue_cert("127.0.0.1")
+    own.cert_chain_pems[0].write_to_path(str(folder / "server.crt"))
+    own.private_key_pem.write_to_path(str(folder / "server.key"))
     tokens = folder / "tokens.csv"
     tokens.write_text(f'{token},test-admin,test-admin,"system:masters"\n')
     tokens.chmod(0o600)
@@ -166,23 +214,19 @@ def _end_with_parent() -> None:
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def _start(
-    stack: ExitStack, folder: Path, program: str, *arguments: str
-) -> subprocess.Popen[bytes]:
+def _start(folder: Path, program: str, *arguments: str) -> "subprocess.Popen[bytes]":
     path = BIN / program
     if not path.exists():
-        message = f"{path} is missing; run cluster/setup-tools"
-        raise TestApiError(message)
-    log = stack.enter_context((folder / f"{program}.log").open("wb"))
-    process = subprocess.Popen(
-        [path, *arguments],
-        stdin=subprocess.DEVNULL,
-        stdout=log,
-        stderr=subprocess.STDOUT,
-        preexec_fn=_end_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509
-    )
-    stack.callback(_stop, process)
-    return process
+        message = f"{path} is missing; run make setup"
+        raise KubeApiError(message)
+    with (folder / f"{program}.log").open("ab") as log:
+        return subprocess.Popen(
+            [path, *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            preexec_fn=_end_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509
+        )
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
@@ -191,27 +235,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
     process.wait(timeout=10)
 
 
-def _wait_until_ready(api: TestApi, processes: Sequence[subprocess.Popen[bytes]]) -> None:
-    deadline = time.monotonic() + START_TIMEOUT_SECONDS
-    while True:
-        try:
-            trust = ssl.create_default_context(cafile=str(api.ca_file))
-            call = urllib.request.Request(  # noqa: S310
-                f"{api.url}/readyz", headers={"Authorization": f"Bearer {api.token}"}
-            )
-            with urllib.request.urlopen(call, timeout=5, context=trust):  # noqa: S310
-                return
-        except (OSError, ssl.SSLError):  # HTTPError and URLError are OSErrors
-            pass
-        ended = [str(each.args) for each in processes if each.poll() is not None]
-        if ended or time.monotonic() > deadline:
-            log = (api.folder / "kube-apiserver.log").read_text(errors="replace")[-3000:]
-            message = f"the test API server did not become ready; ended: {ended}\n{log}"
-            raise TestApiError(message)
-        time.sleep(0.1)
-
-
-def _write_kubeconfig(api: TestApi) -> None:
+def _write_kubeconfig(api: KubeApi) -> None:
     cluster = {
         "server": api.url,
         "certificate-authority-data": base64.b64encode(api.ca_file.read_bytes()).decode(),
