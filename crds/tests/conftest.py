@@ -4,16 +4,11 @@ import subprocess
 import time
 import urllib.error
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-from support.servers.kube_api import KubeApi, running
-
-KUBECTL = ROOT / ".tools/bin/kubectl"
-STRATEGIES = "/apis/algotrading.io/v1alpha1/namespaces/default/tradingstrategies"
-ACCOUNTS = "/apis/algotrading.io/v1alpha1/namespaces/default/brokeraccounts"
+from support.factories.spec_cases import ACCOUNTS, STRATEGIES
+from support.servers.kube_api import KUBECTL, ROOT, KubeApi, running
 
 
 @pytest.fixture(scope="session")

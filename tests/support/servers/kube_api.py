@@ -34,7 +34,9 @@ from pathlib import Path
 
 import trustme
 
-BIN = Path(__file__).resolve().parents[3] / ".tools/bin"
+ROOT = Path(__file__).resolve().parents[3]
+BIN = ROOT / ".tools/bin"
+KUBECTL = BIN / "kubectl"
 CONTROLLERS = (
     "garbage-collector-controller",
     "namespace-controller",

@@ -20,7 +20,7 @@ from algo_engine.tick_file import HEADER, read_ticks
 from algo_runner.cli.replay import main
 from support.factories.oracle import verdict
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[4]
 COMMAND = ROOT / ".venv/bin/algo-runner"
 DATA = ROOT / "tests/data"
 NINTH, TENTH = DATA / "YESBANK-20190709.csv", DATA / "YESBANK-20190710.csv"

@@ -9,7 +9,7 @@ import pytest
 from algo_contract import redis_keys
 from algo_contract.states import OWNER_REASONS, SENTENCES, Execution, Reason, is_reason, sentence
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 REASONS = (
     "stop_loss target trailing_stop sell_time stopped exited killed day_loss closed_by_hand "
     "squared_off missed price_below_stop limit_not_reached feed_stale token_dead market_closed "

@@ -142,7 +142,7 @@ def test_settings__wrong__all_named_at_once():
 
 
 def test_settings__readme__lists_each_with_its_default():
-    text = (Path(__file__).parents[1] / "README.md").read_text()
+    text = (Path(__file__).parents[2] / "README.md").read_text()
 
     for each in fields(Settings):
         assert f"`{each.name.upper()}`" in text

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+STRATEGIES = "/apis/algotrading.io/v1alpha1/namespaces/default/tradingstrategies"
+ACCOUNTS = "/apis/algotrading.io/v1alpha1/namespaces/default/brokeraccounts"
 Spec = dict[str, Any]
 
 GOOD: Spec = {

@@ -9,7 +9,7 @@ from algo_contract.money import average_rupees, basis_points, paise, rupee_text,
 from hypothesis import given
 from hypothesis import strategies as st
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from algo_engine.tick_file import HEADER, FileTick, TickFileError, read_ticks
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-DATA = Path(__file__).resolve().parents[3] / "tests/data"
+DATA = Path(__file__).resolve().parents[4] / "tests/data"
 
 
 def at(clock: str) -> int:

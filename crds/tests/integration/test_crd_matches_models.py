@@ -3,7 +3,6 @@
 import json
 import random
 import subprocess
-import sys
 import urllib.error
 from pathlib import Path
 from typing import Any
@@ -13,10 +12,10 @@ import yaml
 from algo_contract.v1alpha1 import BrokerAccountSpec, TradingStrategy, TradingStrategySpec
 from pydantic import BaseModel, ValidationError
 
-sys.path.insert(0, str(Path(__file__).parent))
 
-from conftest import ACCOUNTS, KUBECTL, ROOT, STRATEGIES
-from specs import GOOD, MALFORMED, PERCENT, RULED, TAKEN, Spec, spec
+from support.factories.spec_cases import ACCOUNTS, STRATEGIES
+from support.servers.kube_api import KUBECTL, ROOT
+from support.factories.spec_cases import GOOD, MALFORMED, PERCENT, RULED, TAKEN, Spec, spec
 from support.servers.kube_api import KubeApi
 
 pytestmark = pytest.mark.api_server
