@@ -1,7 +1,7 @@
 # The door to everything: `make help` lists the targets. CI runs `make test`.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup venv lock generate fmt check lint types contracts drift size audit unit test \
+.PHONY: help setup venv lock generate fmt check lint types contracts drift size audit unit test clocks \
         up down clean images e2e demo status bench
 
 BIN := .venv/bin
@@ -43,6 +43,7 @@ lint: .venv/.installed
 	$(BIN)/ruff check --quiet .
 	$(BIN)/shellcheck -x $$(git ls-files -z | xargs -0 grep -lE '^#!.*(bash|/sh)' --)
 	$(BIN)/codespell $$(git ls-files)
+	$(BIN)/python tests/retired_words.py
 
 types: .venv/.installed
 	$(BIN)/basedpyright
@@ -62,6 +63,9 @@ audit: .venv/.installed ## known holes in the dependencies
 
 unit: setup # three at a time: most of them wait for processes
 	$(PYTEST) -m "not e2e" -n 3 --dist worksteal
+
+clocks: setup ## a long job: every test that needs no pods, under eight shifted clocks
+	@tests/clocks/run
 
 e2e: up ## the tests that need pods, on the local cluster
 	$(PYTEST) -m e2e tests/e2e

@@ -19,7 +19,7 @@ from tests.bench import (
     replay_speed,
     start_up,
 )
-from tests.bench.figures import Figure, table, write_page
+from tests.bench.results import Figure, table, write_page
 
 PARTS = {
     "replay": replay_speed.measure,
@@ -36,7 +36,7 @@ ON_THE_CLUSTER = {"live", "pods"}
 def main() -> int:
     """Always 0: a benchmark does not fail."""
     chosen = [part for part in os.environ.get("ONLY", "").split(",") if part] or list(PARTS)
-    figures: list[Figure] = []
+    results: list[Figure] = []
     is_up = False
     for part in chosen:
         if part in ON_THE_CLUSTER and not is_up:
@@ -45,10 +45,10 @@ def main() -> int:
         print(f"measuring {part} ...", flush=True)
         for figure in PARTS[part]():
             print(f"  {figure.what}: {figure.measured} (goal {figure.goal})", flush=True)
-            figures.append(figure)
-    print(table(figures))
+            results.append(figure)
+    print(table(results))
     if set(chosen) == set(PARTS):
-        write_page(figures, time.strftime("%d %B %Y"))
+        write_page(results, time.strftime("%d %B %Y"))
     return 0
 
 

@@ -62,8 +62,8 @@ def main() -> None:
                 rows = [measured(redis, python, imports, body) for _ in range(ROUNDS)]
                 medians = [statistics.median(column) for column in zip(*rows, strict=True)]
                 names = ("import_ms", "rss_mib", "private_mib", "modules")
-                figures = {n: round(v, 1) for n, v in zip(names, medians, strict=True)}
-                line = {"client": client, "python": python, **figures}
+                results = {n: round(v, 1) for n, v in zip(names, medians, strict=True)}
+                line = {"client": client, "python": python, **results}
                 sys.stdout.write(json.dumps(line) + "\n")
 
 

@@ -31,14 +31,14 @@ BATCH = 1000
 def main() -> None:
     """Runs both measurements."""
     ticks = int(sys.argv[1]) if len(sys.argv) > 1 else 200_000
-    figures: dict[str, float] = {"decode_ns_per_tick": decode_cost()}
+    results: dict[str, float] = {"decode_ns_per_tick": decode_cost()}
     with running_redis() as redis:
         server = RedisServer(
             host=redis.host, port=redis.port, username=redis.username, password=redis.password
         )
-        figures |= uvloop.run(read(server, ticks)) | uvloop.run(latency(server))
+        results |= uvloop.run(read(server, ticks)) | uvloop.run(latency(server))
     sys.stdout.write(
-        json.dumps({name: round(figure, 1) for name, figure in figures.items()}) + "\n"
+        json.dumps({name: round(figure, 1) for name, figure in results.items()}) + "\n"
     )
 
 

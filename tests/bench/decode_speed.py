@@ -10,7 +10,7 @@ from pathlib import Path
 
 from support.factories.kite_packets import frame, full
 
-from tests.bench.figures import Figure
+from tests.bench.results import Figure
 
 ROOT = Path(__file__).resolve().parents[2]
 SDK_PYTHON = ROOT / ".tools/sdk/zerodha/bin/python"

@@ -21,7 +21,7 @@ from local_cluster.kube import image_of
 from support.servers.redis_server import RedisProcess, running_redis
 from support.servers.runner_process import RunnerProcess
 
-from tests.bench.figures import Figure
+from tests.bench.results import Figure
 
 NAME = "algo-bench-live"
 GOAL_MIB = 45.0

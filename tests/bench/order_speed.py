@@ -45,7 +45,7 @@ from algo_runner.session import StrategySession
 from support.servers.redis_server import RedisProcess, running_redis
 from support.factories.session_days import now_day
 
-from tests.bench.figures import Figure, percentile
+from tests.bench.results import Figure, percentile
 
 HERE = Path(__file__).parent
 ROUNDS, WARM_UP = 300, 20
@@ -93,17 +93,17 @@ async def _measure(state: RedisProcess, ticks: RedisProcess) -> list[Figure]:
     ours: list[float] = []
     floor: list[float] = []
     with _processes(state, ticks) as bench, tempfile.TemporaryDirectory() as folder:
-        desk = _desk(bench, Path(folder))
+        client = _client(bench, Path(folder))
         gc.freeze()  # As a runner does when it has started.
         for number in range(ROUNDS + WARM_UP):
-            async with _in_position(bench, desk):
+            async with _in_position(bench, client):
                 mine = await bench.latency()
             async with _bare(bench):
                 bare = await bench.latency()
             if number >= WARM_UP:
                 ours.append(mine)
                 floor.append(bare)
-        await desk.http.close()
+        await client.http.close()
     p99, least = percentile(ours, 0.99), percentile(floor, 0.99)
     how = f"{ROUNDS} exits, 1,000 ticks/s, journal synced to disk, Zerodha's adapter"
     words = f"p50 {percentile(ours, 0.5):.2f}, p99 {p99:.2f} ms"
@@ -115,7 +115,7 @@ async def _measure(state: RedisProcess, ticks: RedisProcess) -> list[Figure]:
     ]
 
 
-def _desk(bench: Bench, folder: Path) -> ExecutionClient:
+def _client(bench: Bench, folder: Path) -> ExecutionClient:
     """A runner has one for its whole day, and with it one TLS context."""
     session = BrokerSession(
         broker="zerodha",
@@ -130,19 +130,19 @@ def _desk(bench: Bench, folder: Path) -> ExecutionClient:
 
 
 @contextlib.asynccontextmanager
-async def _in_position(bench: Bench, desk: ExecutionClient) -> AsyncIterator[None]:
-    day = trading_context(_day(bench.sink_port), desk)
+async def _in_position(bench: Bench, client: ExecutionClient) -> AsyncIterator[None]:
+    day = trading_context(_day(bench.sink_port), client)
     held = RedisClient(bench.state, name="bench")
     journal = Journal(redis=held, strategy_id=day.strategy.id, epoch=1)
     await journal.begin()
     session = StrategySession(day=day, journal=journal, paper=None, state=_holding(day))
     with contextlib.suppress(Exception):
-        await desk.broker.check()
+        await client.broker.check()
     reader = TickReader(bench.ticks, STREAM, name="bench", after=b"$")
     feed = RedisClient(bench.ticks, name="bench-clock")
     tasks = [
         asyncio.ensure_future(follow(session, reader, TickLoop(), feed)),
-        asyncio.ensure_future(send_orders(session, desk)),
+        asyncio.ensure_future(send_orders(session, client)),
     ]
     await _flowing(reader)
     try:

@@ -28,7 +28,7 @@ from support.servers.cluster_client import (
 from support.factories.days import ticks_at
 from local_cluster.kube import COMMAND, ROOT, apply, kubectl, read
 
-from tests.bench.figures import Figure, percentile
+from tests.bench.results import Figure, percentile
 
 TENANTS, EACH = 5, 10
 QUIET = ticks_at([9500, 9550, 9600])
@@ -53,7 +53,7 @@ def fifty_places() -> Iterator[list[tuple[str, str]]]:
 
 def arrivals() -> list[Figure]:
     """Fifty strategies one a second, then fifty at once."""
-    figures: list[Figure] = []
+    results: list[Figure] = []
     for title, pause in (("one a second", 1.0), ("in a burst", 0.0)):
         with fifty_places() as places, open_day(f"bench-{title.replace(' ', '-')}"):
             with ready_times(places) as ready:
@@ -62,7 +62,7 @@ def arrivals() -> list[Figure]:
             if pause:
                 p50, p95 = percentile(seconds, 0.5), percentile(seconds, 0.95)
                 measured = f"p50 {p50:.2f} s, p95 {p95:.2f} s"
-                figures.append(
+                results.append(
                     Figure(
                         "apply to Ready, 50 arriving one a second",
                         measured,
@@ -71,10 +71,10 @@ def arrivals() -> list[Figure]:
                         "kubectl apply each",
                     )
                 )
-                figures.append(memory(places))
+                results.append(memory(places))
             else:
                 last = max(ready.values()) - min(applied.values())
-                figures.append(
+                results.append(
                     Figure(
                         "a burst of 50, all Ready",
                         f"{last:.1f} s",
@@ -83,7 +83,7 @@ def arrivals() -> list[Figure]:
                         "one kubectl apply of 50",
                     )
                 )
-    return figures
+    return results
 
 
 @contextmanager

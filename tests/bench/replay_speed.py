@@ -12,7 +12,7 @@ from pathlib import Path
 from algo_contract.calendar import IST
 from local_cluster.kube import ROOT
 
-from tests.bench.figures import Figure
+from tests.bench.results import Figure
 
 TICKS, RUNS = 1_000_000, 5
 

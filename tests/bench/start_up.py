@@ -8,7 +8,7 @@ from support.factories.days import a_day
 from support.servers.redis_server import running_redis
 from support.servers.runner_process import RunnerProcess
 
-from tests.bench.figures import Figure, percentile
+from tests.bench.results import Figure, percentile
 
 RUNS = 20
 

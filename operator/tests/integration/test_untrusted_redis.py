@@ -120,7 +120,7 @@ async def test_a_heartbeat_that_is_no_number_is_none(context, admin, heartbeat):
     assert context.runtime.followed[GOOD].heartbeat_us == 5
 
 
-async def test_live_figures_of_another_kind_are_noted(context, admin):
+async def test_live_fields_of_another_kind_are_noted(context, admin):
     await admin.set(redis_keys.strategy(BAD, "live"), "x")
     await admin.hset(redis_keys.strategy(GOOD, "live"), "heartbeat", 5)
 

@@ -294,10 +294,10 @@ def verdicts(observed: ObservedFeed, heartbeat_us: int | None = NOON):
     ],
 )
 def test_feed_healthy__says_what_is(observed, heartbeat_us, expected):
-    verdict = verdicts(observed, heartbeat_us)["FeedHealthy"]
+    outcome = verdicts(observed, heartbeat_us)["FeedHealthy"]
 
-    assert (verdict.status, verdict.reason) == expected
-    assert verdict.message.endswith(".") or verdict.message == "no image"
+    assert (outcome.status, outcome.reason) == expected
+    assert outcome.message.endswith(".") or outcome.message == "no image"
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ SECOND = 1_000_000
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Outcome:
     """How the day ends; prices in paise, `bought_at` and `sold_at` None without a trade."""
 
     execution: str
@@ -33,14 +33,14 @@ Pair = tuple[int, int]
 """Exchange time in µs, price in paise."""
 
 
-def verdict(
+def expected(
     strategy: Strategy,
     session: TradingSession,
     ticks: Sequence[Pair],
     *,
     step: int,
     slippage_bps: int = 0,
-) -> Verdict:
+) -> Outcome:
     """`ticks` in the stream's order; `step` is the share's tick in paise."""
     inside = [(t, p) for t, p in ticks if p > 0 and session.open_us <= t <= session.close_us]
     buy_us = session.midnight_us + strategy.buy_time * SECOND
@@ -49,9 +49,9 @@ def verdict(
 
     first = next((n for n, (t, _) in enumerate(inside) if t >= buy_us), None)
     if first is None or inside[first][0] > grace_us or inside[first][0] >= sell_us:
-        return Verdict("WAITING", "missed")
+        return Outcome("WAITING", "missed")
     if strategy.stop_loss is not None and inside[first][1] <= strategy.stop_loss:
-        return Verdict("WAITING", "price_below_stop")
+        return Outcome("WAITING", "price_below_stop")
 
     if strategy.limit_price is None:
         at, bought_at = first, _up(inside[first][1] * (10_000 + slippage_bps), 10_000)
@@ -62,14 +62,14 @@ def verdict(
         met = (n for n in range(first, len(inside)) if inside[n][1] <= bought_at)
         at = next(met, len(inside))
         if at == len(inside) or inside[at][0] > grace_us or inside[at][0] >= sell_us:
-            return Verdict("WAITING", "limit_not_reached")
+            return Outcome("WAITING", "limit_not_reached")
 
     # A limit order that rested fills at its own price, while the tick that met it may lie lower:
     # that tick is the first that can touch the stop. Otherwise the first later one is.
     rested = strategy.limit_price is not None and at > first
     watched = inside[at:] if rested else inside[at + 1 :]
     reason, sold_us, price = _exit(strategy, bought_at, inside[at], watched, sell_us, step)
-    return Verdict(
+    return Outcome(
         "SOLD",
         reason,
         bought_at=bought_at,

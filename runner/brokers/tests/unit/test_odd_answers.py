@@ -297,9 +297,9 @@ def broker_of(name, http):
     session = BrokerSession(
         broker=name, client_id="11", api_key="key", access_token=TOKEN, issued_us=0, expires_us=1
     )
-    desk = TradingContext(instrument=SHARE, product="Intraday", trading_day=DAY)
+    context = TradingContext(instrument=SHARE, product="Intraday", trading_day=DAY)
     made = adapter(name)
-    return made.broker(http, made.endpoints(None, None), session, desk)
+    return made.broker(http, made.endpoints(None, None), session, context)
 
 
 def asked(name, call, body, status=200):

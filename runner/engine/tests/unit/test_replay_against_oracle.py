@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from support.factories.days import a_day, a_strategy, ticks_at
-from support.factories.oracle import Verdict, verdict
+from support.factories.oracle import Outcome, expected
 from support.factories.random_days import STEP, RandomDay, a_random_day
 
 
@@ -25,7 +25,7 @@ def outcome(result: DayResult) -> tuple[object, ...]:
     )
 
 
-def expected_outcome(wanted: Verdict, quantity: int) -> tuple[object, ...]:
+def expected_outcome(wanted: Outcome, quantity: int) -> tuple[object, ...]:
     return (
         wanted.execution,
         wanted.reason,
@@ -41,7 +41,7 @@ def test_a_replayed_day__ends_as_the_oracle_says(random: RandomDay) -> None:
     result = replay_day(random.day, random.ticks)
 
     strategy = random.day.strategy
-    wanted = verdict(strategy, random.day.session, random.pairs, step=STEP)
+    wanted = expected(strategy, random.day.session, random.pairs, step=STEP)
     assert outcome(result) == expected_outcome(wanted, strategy.quantity)
     assert is_flat(result.state)
     assert is_done(result.state)
@@ -61,7 +61,7 @@ def test_slippage__is_paid_on_both_sides(random: RandomDay, slippage_bps: int) -
 
     result = replay_day(day, random.ticks)
 
-    wanted = verdict(strategy, day.session, random.pairs, step=STEP, slippage_bps=slippage_bps)
+    wanted = expected(strategy, day.session, random.pairs, step=STEP, slippage_bps=slippage_bps)
     assert outcome(result) == expected_outcome(wanted, strategy.quantity)
 
 

@@ -199,7 +199,7 @@ async def test_master__much_shorter_than_the_one_before__refused(
     keeper = InstrumentLoader(
         download,
         shares,
-        client=desk_at(tmp_path, longest_pause=0.01),
+        client=client_at(tmp_path, longest_pause=0.01),
         day=lambda: today,
         retry_seconds=0.01,
     )
@@ -301,7 +301,7 @@ async def test_session_file__ended__refused_twice_with_nothing_answered_between(
 
 
 @pytest.mark.parametrize("ends", [True, False])
-async def test_desk__refused__soon_tried_once_more_and_then_seldom(
+async def test_client__refused__soon_tried_once_more_and_then_seldom(
     tmp_path: Path, monkeypatch, *, ends: bool
 ) -> None:
     patience: list[float] = []
@@ -317,7 +317,7 @@ async def test_desk__refused__soon_tried_once_more_and_then_seldom(
     async def answers(_: BrokerSession) -> bool:
         return True
 
-    client = desk_at(tmp_path, ends_session=ends)
+    client = client_at(tmp_path, ends_session=ends)
     monkeypatch.setattr(SessionFile, "usable", usable)
     for _ in range(4):
         assert await client.ask(fails) is None
@@ -329,14 +329,14 @@ async def test_desk__refused__soon_tried_once_more_and_then_seldom(
     assert patience == [2, 30, 60, 60, 2]
 
 
-def desk_at(folder: Path, **options: Any) -> BrokerClient[BrokerSession]:
+def client_at(folder: Path, **options: Any) -> BrokerClient[BrokerSession]:
     (folder / "session.json").write_text(session_json(session("one")))
     sessions = SessionFile(folder, every=9)
     return BrokerClient("orders", lambda s: s, sessions=sessions, intervals=Intervals(), **options)
 
 
 @pytest.mark.parametrize("error", [RateLimited("busy", retry_after=60), Unresolved("HTTP 503")])
-async def test_desk__broker_under_pressure__pauses_are_capped(
+async def test_client__broker_under_pressure__pauses_are_capped(
     tmp_path: Path, monkeypatch, error: Exception
 ) -> None:
     pauses: list[float] = []
@@ -347,7 +347,7 @@ async def test_desk__broker_under_pressure__pauses_are_capped(
     async def fails(_: BrokerSession) -> None:
         raise error
 
-    client = desk_at(tmp_path, longest_pause=4.0)
+    client = client_at(tmp_path, longest_pause=4.0)
     monkeypatch.setattr("algo_feed.broker.client.asyncio.sleep", noted)
     for _ in range(20):
         assert await client.ask(fails) is None

@@ -130,13 +130,13 @@ class StrategySession:
             await self.handle(StrategyEdited(self.day.strategy), kind="edited")
 
     async def apply_exit_requests(self) -> None:
-        """Takes over a wish to leave, whatever the price; the rest of an edit waits for ticks."""
+        """Takes over a request to leave, whatever the price; other edits wait for ticks."""
         mine, wished = self.state.strategy, self.day.strategy
         if self._is_edited():
-            wish = replace(
+            request = replace(
                 mine, desired_state=wished.desired_state, exit_requested=wished.exit_requested
             )
-            await self.handle(StrategyEdited(wish), kind="edited")
+            await self.handle(StrategyEdited(request), kind="edited")
 
     def _is_edited(self) -> bool:
         """Whether the resource says something new. What a command has changed since stays."""

@@ -18,7 +18,7 @@ from algo_contract.v1alpha1 import TradingStrategy
 from algo_contract.v1alpha1.conversion import engine_strategy
 from algo_engine.tick_file import HEADER, read_ticks
 from algo_runner.cli.replay import main
-from support.factories.oracle import verdict
+from support.factories.oracle import expected
 
 ROOT = Path(__file__).resolve().parents[4]
 COMMAND = ROOT / ".venv/bin/algo-runner"
@@ -125,7 +125,7 @@ def test_a_recorded_day__ends_as_the_oracle_says(
     recorded = list(read_ticks(ticks))
     date = ist_datetime(recorded[0][2]).date()
     session = calendar.session(date, broker="paper", has_closing_auction=True)
-    wanted = verdict(strategy, session, [(t[2], t[3]) for t in recorded], step=5)
+    wanted = expected(strategy, session, [(t[2], t[3]) for t in recorded], step=5)
 
     fills = [(o["side"], o["average_price"]) for o in day["orders"] if o["filled_quantity"]]
     assert (day["execution"], day["reason"]) == (wanted.execution, wanted.reason)

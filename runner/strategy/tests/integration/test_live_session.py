@@ -58,7 +58,9 @@ class Told:
         return "SIM001"
 
 
-def desk_of(broker: Told, day: Assignment, *, expires_in_us: int = 20 * HOUR_US) -> ExecutionClient:
+def client_of(
+    broker: Told, day: Assignment, *, expires_in_us: int = 20 * HOUR_US
+) -> ExecutionClient:
     kind = adapters.adapter("zerodha")
     return ExecutionClient(
         kind=kind,
@@ -93,7 +95,7 @@ async def opened(
     day: Assignment, redis: RedisProcess, broker: Told
 ) -> AsyncIterator[tuple[StrategySession, ExecutionClient]]:
     held = RedisClient(server_of(redis), name="test")
-    client = desk_of(broker, day)
+    client = client_of(broker, day)
     try:
         yield await open_session(day, held, client), client
     finally:

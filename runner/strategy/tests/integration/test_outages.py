@@ -161,9 +161,9 @@ async def test_stopped_while_nobody_ran__the_stop_touched_before_comes_first(
     day = a_day()
     async with opened(day, redis) as session:
         await feed(session, [9500])
-    wish = replace(day.strategy, desired_state="Stopped", generation=2)
+    request = replace(day.strategy, desired_state="Stopped", generation=2)
 
-    async with opened(replace(day, strategy=wish, epoch=2), redis) as session:
+    async with opened(replace(day, strategy=request, epoch=2), redis) as session:
         await feed(session, [9290], start="09:21", first=2)
         await session.apply_pending_edit()
 
@@ -378,7 +378,7 @@ async def test_the_journal_is_lost__a_trailing_stop_is_not_lowered(redis: RedisP
         assert session.state.exits[0].terms.trigger_price == 9900
 
 
-async def test_more_ticks_were_missed_than_a_read_holds__all_come_before_a_wish(
+async def test_more_ticks_were_missed_than_a_read_holds__all_come_before_a_request(
     redis: RedisProcess,
 ) -> None:
     day = a_day()

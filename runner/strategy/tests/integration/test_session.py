@@ -175,13 +175,13 @@ async def test_an_unreadable_command__is_passed_over(redis: RedisProcess) -> Non
     assert commands == [Command(after, "exit")]
 
 
-async def test_a_wish_and_its_command__sell_once(redis: RedisProcess) -> None:
+async def test_a_request_and_its_command__sell_once(redis: RedisProcess) -> None:
     day = a_day()
     async with opened(day, redis) as session:
         await feed(session, [9500])
         await session.handle(Command("9-1", "stop"), kind="command")
-        wish = replace(day.strategy, desired_state="Stopped")
-        await session.handle(StrategyEdited(wish), kind="edited")
+        request = replace(day.strategy, desired_state="Stopped")
+        await session.handle(StrategyEdited(request), kind="edited")
 
         sells = [o for o in session.paper.book.orders.values() if o.side == "SELL"]
         assert [order.row.filled for order in sells] == [10]

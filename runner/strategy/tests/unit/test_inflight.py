@@ -25,11 +25,11 @@ def absent(
     leg: str, read_at: list[float], *, is_up: bool = True, tags: tuple[str, ...] = ()
 ) -> bool:
     """Whether books begun at `read_at` seconds after the order was sent end the search for it."""
-    evidence = InflightOrders()
-    evidence.begin("T", SENT)
+    inflight = InflightOrders()
+    inflight.begin("T", SENT)
     for second in read_at:
-        evidence.note_book(tags, started_us=SENT + int(second * SECOND), is_up=is_up)
-    return bool(list(evidence.absent_orders(state_with(leg), lag_us=LAG)))
+        inflight.note_book(tags, started_us=SENT + int(second * SECOND), is_up=is_up)
+    return bool(list(inflight.absent_orders(state_with(leg), lag_us=LAG)))
 
 
 def test_an_entry__needs_three_reads_over_thirty_seconds() -> None:
@@ -57,12 +57,12 @@ def test_an_order_that_a_book_has_shown__is_not_searched_any_more(leg: str) -> N
     assert not absent(leg, [1, 2, 40], tags=("T",))
 
 
-def test_an_order_that_was_seen_otherwise__gets_no_verdict() -> None:
-    evidence = InflightOrders()
-    evidence.begin("T", SENT)
+def test_an_order_that_was_seen_otherwise__is_never_called_absent() -> None:
+    inflight = InflightOrders()
+    inflight.begin("T", SENT)
     for second in (1, 2, 40):
-        evidence.note_book((), started_us=SENT + second * SECOND, is_up=True)
+        inflight.note_book((), started_us=SENT + second * SECOND, is_up=True)
     state = state_with("exit")
     shown = replace(state, exits=(replace(state.exits[0], status="OPEN"),))
 
-    assert not list(evidence.absent_orders(shown, lag_us=LAG))
+    assert not list(inflight.absent_orders(shown, lag_us=LAG))

@@ -111,8 +111,8 @@ async def http():
 
 @pytest.fixture
 def broker(dhan, http):
-    desk = TradingContext(instrument=YESBANK, product="Intraday", trading_day=DAY)
-    return ADAPTER.broker(http, ADAPTER.endpoints(dhan.url, None), SESSION, desk)
+    context = TradingContext(instrument=YESBANK, product="Intraday", trading_day=DAY)
+    return ADAPTER.broker(http, ADAPTER.endpoints(dhan.url, None), SESSION, context)
 
 
 def soon():
@@ -163,7 +163,7 @@ async def test_place__illegal__is_denied_without_asking(dhan, broker, terms):
     assert dhan.asked == []
 
 
-async def test_place__without_a_desk__is_denied(dhan, http):
+async def test_place__without_a_context__is_denied(dhan, http):
     reader = ADAPTER.broker(http, ADAPTER.endpoints(dhan.url, None), SESSION, None)
     with pytest.raises(DeniedLocally, match="only reads"):
         await reader.place(order(), send_by=soon())

@@ -49,8 +49,10 @@ def session(access_token: str) -> BrokerSession:
 async def trader(sim: Simulator) -> AsyncIterator[Broker]:
     """An account that trades YESBANK, newly logged in."""
     endpoints = KIND.endpoints(sim.base_url("zerodha"), sim.feed_url("zerodha"))
-    desk = TradingContext(instrument=YESBANK, product="Intraday", trading_day=DAY)
-    broker = KIND.broker(HttpClient(), endpoints, session(await sim.zerodha_access_token()), desk)
+    context = TradingContext(instrument=YESBANK, product="Intraday", trading_day=DAY)
+    broker = KIND.broker(
+        HttpClient(), endpoints, session(await sim.zerodha_access_token()), context
+    )
     try:
         yield broker
     finally:
@@ -207,8 +209,8 @@ async def test_what_is_illegal_or_late__is_never_sent(market) -> None:
         await broker.place(an_order(LOW), send_by=time.monotonic() - 1)
     endpoints = KIND.endpoints(sim.base_url("zerodha"), None)
     bse = replace(YESBANK, exchange="BSE")
-    desk = TradingContext(instrument=bse, product="Intraday", trading_day="2023-10-09")
-    at_bse = KIND.broker(HttpClient(), endpoints, session("t"), desk)
+    context = TradingContext(instrument=bse, product="Intraday", trading_day="2023-10-09")
+    at_bse = KIND.broker(HttpClient(), endpoints, session("t"), context)
     stop = Terms(type="STOP_MARKET", quantity=100, trigger_price=9_000)
     with pytest.raises(DeniedLocally, match="no STOP_MARKET orders on BSE since 2023-10-09"):
         await at_bse.place(an_order(stop, "SELL"), send_by=time.monotonic() + 5)

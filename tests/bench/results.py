@@ -27,21 +27,21 @@ def percentile(values: Sequence[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, max(0, round(share * len(ordered) + 0.5) - 1))]
 
 
-def table(figures: Sequence[Figure]) -> str:
+def table(results: Sequence[Figure]) -> str:
     """The figures as Markdown."""
     rows = [
         f"| {f.what} | {f.measured} | {f.goal} | {'yes' if f.is_met else '**no**'} | {f.how} |"
-        for f in figures
+        for f in results
     ]
     head = "| what | measured | goal | met | how |\n|---|---|---|---|---|\n"
     return head + "\n".join(rows) + "\n"
 
 
-def write_page(figures: Sequence[Figure], date: str) -> None:
+def write_page(results: Sequence[Figure], date: str) -> None:
     """Replaces the figures between the page's marks."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     machine = f"{os.cpu_count()} cores, {memory:.0f} GiB, {platform.system()} {platform.machine()}"
-    body = f"Measured on {date}: {machine}.\n\n{table(figures)}"
+    body = f"Measured on {date}: {machine}.\n\n{table(results)}"
     text = PAGE.read_text(encoding="utf-8")
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)
