@@ -10,9 +10,10 @@ import json
 import tomllib
 from functools import cache
 from importlib.resources import files
-from typing import Any, Final
+from typing import Any
 
 from algo_contract.trading_day import (
+    EXIT_MARGIN_US,
     IST,
     TickBand,
     TradingSession,
@@ -24,7 +25,6 @@ from algo_contract.trading_day import (
 )
 
 __all__ = [
-    "EXIT_MARGIN_SECONDS",
     "IST",
     "TickBand",
     "TradingSession",
@@ -42,9 +42,6 @@ __all__ = [
     "tick_bands",
     "tick_size",
 ]
-
-EXIT_MARGIN_SECONDS: Final = 120
-"""How long before the broker's square-off or the closing auction a strategy must be out."""
 
 
 def is_trading_day(day: dt.date) -> bool:
@@ -94,7 +91,7 @@ def session(day: dt.date, *, broker: str, has_closing_auction: bool) -> TradingS
         pre_open_us=at(rule["pre_open"]),
         open_us=at(rule["open"]),
         close_us=at(rule["close"]),
-        last_exit_us=min(limits) - EXIT_MARGIN_SECONDS * 1_000_000,
+        last_exit_us=min(limits) - EXIT_MARGIN_US,
     )
 
 

@@ -7,6 +7,12 @@ from typing import Final
 IST: Final = dt.timezone(dt.timedelta(hours=5, minutes=30), "IST")
 """Asia/Kolkata has no daylight saving time and has not changed since 1945."""
 
+EXIT_MARGIN_US: Final = 120 * 1_000_000
+"""How long before the broker's square-off or the closing auction a strategy must be out."""
+
+TOKEN_MARGIN_US: Final = 15 * 60 * 1_000_000
+"""How far past the broker's square-off a session must live: exits may take that long."""
+
 _EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 

@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 from algo_operator.status.account import account_conditions, feed_status, phase
+from algo_operator.model.actions import DeletePod
 from algo_operator.model import feed as act
 from algo_operator.model.observed import NO_SESSION, SessionState, PodFailure
 from algo_operator.model.feed import FeedSecret, ObservedFeed
@@ -110,11 +111,11 @@ def test_feed__running_as_it_should__is_left_alone():
     ],
 )
 def test_feed__somebody_may_need_it__stays(fields):
-    assert "DeleteFeed" not in kinds(running(**fields))
+    assert "DeletePod" not in kinds(running(**fields))
 
 
 def test_feed__no_longer_needed__goes_with_its_user_and_secret():
-    assert kinds(running(needed_us=None)) == ["DeleteFeed"]
+    assert kinds(running(needed_us=None)) == ["DeletePod"]
     assert kinds(feed(needed_us=None, secret=a_secret())) == ["CleanFeed"]
 
 
@@ -123,7 +124,7 @@ def test_feed__new_image_or_settings__replace_it_only_out_of_position(fields):
     mark = "older" if not fields else feed_settings_hash(feed_assignment(ACCOUNT), SETTINGS)
     changed = running(pod=a_pod(**fields), settings_hash=mark)
 
-    assert kinds(changed) == ["DeleteFeed"]
+    assert kinds(changed) == ["DeletePod"]
     assert kinds(dataclasses.replace(changed, in_position=True)) == []
     assert kinds(dataclasses.replace(changed, sure=False)) == []
 
@@ -132,7 +133,7 @@ def test_feed__redis_ticks_moved__takes_a_new_pod_out_of_position():
     moved = SETTINGS.model_copy(update={"runner_ticks_redis_url": "redis://elsewhere:6379"})
 
     assert plan_feed(running(), moved).actions == (
-        act.DeleteFeed(a_pod().uid, "the account's settings changed"),
+        DeletePod(a_pod().uid, "the account's settings changed"),
     )
     assert plan_feed(running(in_position=True), moved).actions == ()
 
@@ -165,7 +166,7 @@ def test_feed__password_unreadable_and_the_account_is_wrong__keeps_its_user():
 def test_feed__new_session__reaches_it():
     renewed = running(session=open_session(fingerprint="s2"))
 
-    assert kinds(renewed) == ["WriteFeedSecret", "AnnotateFeed"]
+    assert kinds(renewed) == ["WriteFeedSecret", "AnnotatePod"]
 
 
 def test_feed__lost_user__is_granted_again():
@@ -175,7 +176,7 @@ def test_feed__lost_user__is_granted_again():
 @pytest.mark.parametrize("fields", [{"ended": True}, {"node_lost": True}])
 @pytest.mark.parametrize("in_position", [True, False])
 def test_feed__dead__is_made_anew(fields, in_position):
-    assert kinds(running(pod=a_pod(**fields), in_position=in_position)) == ["DeleteFeed"]
+    assert kinds(running(pod=a_pod(**fields), in_position=in_position)) == ["DeletePod"]
 
 
 def test_feed__crashing__is_made_anew_at_once_in_position_and_later_flat():
@@ -183,7 +184,7 @@ def test_feed__crashing__is_made_anew_at_once_in_position_and_later_flat():
 
     assert kinds(crashing) == []
     assert plan_feed(crashing, SETTINGS).wake_us == NOON + 6_000_000
-    assert kinds(dataclasses.replace(crashing, in_position=True)) == ["DeleteFeed"]
+    assert kinds(dataclasses.replace(crashing, in_position=True)) == ["DeletePod"]
 
 
 def test_feed__pod_of_somebody_else__is_not_touched():
@@ -203,7 +204,7 @@ def test_feed__account_becomes_wrong_in_position__goes_on_as_it_was_made():
 def test_feed__left_by_an_account_that_is_gone__makes_room():
     old = running(pod=a_pod(ours=False), left_over=True)
 
-    assert kinds(old) == ["DeleteFeed"]
+    assert kinds(old) == ["DeletePod"]
     assert kinds(running(pod=a_pod(ours=False, leaving=True), left_over=True)) == []
 
 
@@ -235,7 +236,7 @@ def test_feed__whatever_is_seen__never_two_and_never_taken_from_a_position(obser
     if observed.pod is not None:
         assert act.StartFeed() not in actions
     if observed.in_position:
-        assert not any(isinstance(a, act.DeleteFeed | act.CleanFeed) for a in actions)
+        assert not any(isinstance(a, DeletePod | act.CleanFeed) for a in actions)
     if not observed.sure:
         assert act.CleanFeed() not in actions
 

@@ -2,15 +2,13 @@
 
 import datetime as dt
 import ipaddress
-from typing import Final, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from algo_contract import calendar
 from algo_contract.calendar import TradingSession, clock_text
+from algo_contract.trading_day import TOKEN_MARGIN_US
 
 from algo_operator.model.observed import Account, ObservedStrategy
-
-TOKEN_MARGIN_US: Final = 15 * 60 * 1_000_000
-"""How far past the broker's square-off a session must live: exits may take that long."""
 
 
 class NoEntry(NamedTuple):

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from algo_contract.messages.feed_assignment import FeedAssignment
 
+from algo_operator.model.actions import AnnotatePod, DeletePod
 from algo_operator.model.broker_conditions import has_session
 from algo_operator.model.observed import Account, PodState, SessionState
 
@@ -78,27 +79,11 @@ class WriteFeedSecret:
 
 
 @dataclass(frozen=True, slots=True)
-class AnnotateFeed:
-    """Change the pod's annotation, so that the kubelet syncs the Secret at once."""
-
-    fingerprint: str
-
-
-@dataclass(frozen=True, slots=True)
-class DeleteFeed:
-    """End the feed's pod."""
-
-    uid: str
-    why: str
-    grace_seconds: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class CleanFeed:
     """Take its Redis user and its credentials away."""
 
 
-FeedAction = StartFeed | GrantFeed | WriteFeedSecret | AnnotateFeed | DeleteFeed | CleanFeed
+FeedAction = StartFeed | GrantFeed | WriteFeedSecret | AnnotatePod | DeletePod | CleanFeed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

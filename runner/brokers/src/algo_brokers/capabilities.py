@@ -62,7 +62,8 @@ class Capabilities:
 
     square_off_source: str
     tag_length: int
-    headless_login: bool
+    requires_browser: bool
+    """A person must log in; else the log-in worker does it alone."""
 
     def on(self, exchange: str, day: dt.date) -> Dated:
         """The row in force.

@@ -43,12 +43,12 @@ class Plan:
     """When the plan changes by itself; 0: when the account changes."""
 
 
-def plan(account: Account, *, headless: bool, can_renew: bool, now_us: int) -> Plan:
+def plan(account: Account, *, needs_browser: bool, can_renew: bool, now_us: int) -> Plan:
     """What to do about an account's session.
 
     Args:
         account: the facts.
-        headless: its broker needs no browser.
+        needs_browser: a person must log in at its broker.
         can_renew: a session of this process is at hand to be renewed.
         now_us: the wall clock.
     """
@@ -58,11 +58,13 @@ def plan(account: Account, *, headless: bool, can_renew: bool, now_us: int) -> P
     if account.login_id == record.refused_login:
         return Plan(do="nothing", wait="refused")
     fresh = is_fresh_callback(account)
-    due_us = 0 if fresh and not headless else due(account, headless=headless, now_us=now_us)
+    due_us = (
+        0 if fresh and needs_browser else due(account, needs_browser=needs_browser, now_us=now_us)
+    )
     due_us = max(due_us, record.issued_us + SPACING_US) if record.issued_us <= now_us else due_us
     if due_us > now_us:
         return Plan(do="nothing", next_us=due_us)
-    if not headless and not fresh:
+    if needs_browser and not fresh:
         return Plan(do="nothing", wait="callback")
     if can_renew and is_alive(account, now_us=now_us):
         return Plan(do="renew")
@@ -91,7 +93,7 @@ def is_asked_for(account: Account, now_us: int) -> bool:
     return is_new and asked_us <= now_us + MINUTE
 
 
-def due(account: Account, *, headless: bool, now_us: int) -> int:
+def due(account: Account, *, needs_browser: bool, now_us: int) -> int:
     """The moment from which on a new session is wanted: 0 for at once.
 
     One that was made this morning and is short all the same is used up first. A person is asked as
@@ -107,7 +109,7 @@ def due(account: Account, *, headless: bool, now_us: int) -> int:
     while expires_us >= needed_until(day, account.broker):
         day = calendar.next_trading_day(day)
     morning = _at(day, MORNING)
-    return morning if headless and record.issued_us < morning else expires_us
+    return expires_us if needs_browser or record.issued_us >= morning else morning
 
 
 def needed_until(day: dt.date, broker: str) -> int:

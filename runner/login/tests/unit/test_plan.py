@@ -17,8 +17,8 @@ from support.factories.account_factories import LOGIN, account, ist, sealed_for
 DAY_US = 24 * 60 * MINUTE
 
 
-def decide(account, now_us: int, *, headless: bool = True, can_renew: bool = False):
-    return plan(account, headless=headless, can_renew=can_renew, now_us=now_us)
+def decide(account, now_us: int, *, needs_browser: bool = False, can_renew: bool = False):
+    return plan(account, needs_browser=needs_browser, can_renew=can_renew, now_us=now_us)
 
 
 def test_plan__no_log_in_secrets__waits_for_them():
@@ -29,7 +29,7 @@ def test_plan__no_log_in_secrets__waits_for_them():
 
 
 @pytest.mark.parametrize("now", ["2026-11-20 03:00", "2026-11-20 10:00", "2026-11-22 12:00"])
-def test_plan__headless_and_no_session__logs_in_at_once(now):
+def test_plan__no_browser_needed_and_no_session__logs_in_at_once(now):
     assert decide(account(), ist(now)).do == "log_in"
 
 
@@ -146,7 +146,7 @@ def test_plan__browser__waits_until_somebody_logged_in():
     mine = account(ist("2026-11-19 08:00"), ist("2026-11-20 06:00"), broker="zerodha")
 
     def now_is(text: str, **more):
-        return decide(replace(mine, **more), ist(text), headless=False)
+        return decide(replace(mine, **more), ist(text), needs_browser=True)
 
     assert now_is("2026-11-19 12:00").next_us == ist("2026-11-20 06:00")
     assert now_is("2026-11-20 06:00").wait == "callback"

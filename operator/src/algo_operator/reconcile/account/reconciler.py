@@ -18,7 +18,8 @@ from algo_operator.model.observed import NO_SESSION, Account, SessionState
 from algo_operator.model.parsing import parse_account
 from algo_operator.reconcile.account.login_request import request_login
 from algo_operator.reconcile.ensure import ensure
-from algo_operator.reconcile.feed.apply import observe_feed, reconcile_feed
+from algo_operator.reconcile.feed.apply import reconcile_feed
+from algo_operator.reconcile.feed.observe import observe_feed
 from algo_operator.reconcile.feed.orphans import forget_feed
 from algo_operator.reconcile.warmup import is_deletion_safe
 from algo_operator.specs.network_policy import account_network

@@ -3,6 +3,7 @@
 from typing import Final
 
 from algo_operator.model import feed as act
+from algo_operator.model.actions import AnnotatePod, DeletePod
 from algo_operator.model.feed import FeedPlan, ObservedFeed, wants_feed
 from algo_operator.model.observed import PodState
 from algo_operator.model.schedule import SECOND
@@ -33,18 +34,18 @@ def _steps(observed: ObservedFeed, settings: Settings, *, wanted: bool) -> list[
         lets_go = observed.sure and not observed.in_position
         return [act.CleanFeed()] if secret is not None and not foreign and lets_go else []
     if observed.left_over and not pod.leaving:
-        return [act.DeleteFeed(pod.uid, "it is of an account of this name that is gone")]
+        return [DeletePod(pod.uid, "it is of an account of this name that is gone")]
     if not pod.ours or foreign:
         return []
     if pod.node_lost:
-        return [act.DeleteFeed(pod.uid, "its node is lost", 0)]
+        return [DeletePod(pod.uid, "its node is lost", 0)]
     if pod.leaving:
         return []
     if not wanted:
-        return [act.DeleteFeed(pod.uid, "no strategy needs it now")]
+        return [DeletePod(pod.uid, "no strategy needs it now")]
     why = _replacement(observed, pod, settings)
     if why:
-        return [act.DeleteFeed(pod.uid, why, 0 if observed.in_position else None)]
+        return [DeletePod(pod.uid, why, 0 if observed.in_position else None)]
     return _keep(observed, pod)
 
 
@@ -81,7 +82,7 @@ def _keep(observed: ObservedFeed, pod: PodState) -> list[act.FeedAction]:
     if stale:
         steps.append(act.WriteFeedSecret())
     if pod.fingerprint != (fingerprint := feed_hash(assignment, session)):
-        steps.append(act.AnnotateFeed(fingerprint))
+        steps.append(AnnotatePod(fingerprint))
     return steps
 
 

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from algo_contract import names, redis_keys, stream_fields
+from algo_kube.cache import ObjectName
 from algo_kube.errors import Conflict, NotFound
-from algo_kube.events import Subject, emit_event
+from algo_kube.events import Subject
 from algo_kube.fields import finalizers
-from algo_kube.resources import PODS, SECRETS, STRATEGIES, Json
+from algo_kube.resources import STRATEGIES, Json
 from algo_service.logging import get_logger
 
 from algo_operator import metrics
@@ -18,6 +19,16 @@ from algo_operator.errors import RedisUnavailable
 from algo_operator.model import actions as act
 from algo_operator.model.naming import is_runner, runner_name
 from algo_operator.model.observed import ObservedStrategy
+from algo_operator.reconcile.managed_pod import (
+    ManagedPod,
+    annotate_pod,
+    check_name_free,
+    create_pod,
+    delete_pod,
+    delete_secret,
+    emit,
+    write_secret,
+)
 from algo_operator.redis.clients import redis_errors
 from algo_operator.runtime.events import publish_events
 from algo_operator.specs.pod import runner_pod
@@ -38,16 +49,7 @@ class Pass:
     context: Context
     observed: ObservedStrategy
     password: str
-
-    @property
-    def child(self) -> str:
-        """The name of the pod and the Secret."""
-        return runner_name(self.observed.strategy.name.name, self.observed.strategy.uid)
-
-    @property
-    def namespace(self) -> str:
-        """Where everything of the strategy is."""
-        return self.observed.strategy.name.namespace
+    managed: ManagedPod
 
 
 async def apply(
@@ -55,7 +57,7 @@ async def apply(
 ) -> None:
     """Carry the actions out."""
     known = password_in(observed.secret.redis) if observed.secret is not None else None
-    work = Pass(context, observed, known or secrets.token_urlsafe(32))
+    work = Pass(context, observed, known or secrets.token_urlsafe(32), _managed(context, observed))
     for action in actions:
         context.leadership.check()
         await _one(work, action)
@@ -84,14 +86,12 @@ async def _one(work: Pass, action: act.Action) -> None:  # noqa: C901, PLR0912 -
             await _write_secret(work, action)
         case act.CreatePod(assignment, owned, session):
             pod = runner_pod(assignment, work.context.settings, owned=owned, session=session)
-            work.context.pods.put(await work.context.kube.create(PODS, work.namespace, pod))
+            await create_pod(work.managed, pod)
         case act.DeletePod():
-            await _delete_pod(work, action)
+            pod = work.observed.pod
+            await delete_pod(work.managed, action, pod, reason="RunnerRemoved", what="runner")
         case act.AnnotatePod(fingerprint):
-            patch = {"metadata": {"annotations": {names.ASSIGNMENT_ANNOTATION: fingerprint}}}
-            work.context.pods.put(
-                await work.context.kube.patch(PODS, work.namespace, work.child, patch)
-            )
+            await annotate_pod(work.managed, fingerprint)
         case act.SendCommand():
             await _send(work, action)
         case act.DeleteSecret():
@@ -101,7 +101,7 @@ async def _one(work: Pass, action: act.Action) -> None:  # noqa: C901, PLR0912 -
         case act.DeleteState():
             await _unless_abandoned(work, _forget(work))
         case act.EmitEvent(kind, reason, message):
-            await _tell(work, kind, reason, message)
+            await emit(work.managed, kind, reason, message)
 
 
 def subject_of(observed: ObservedStrategy) -> Subject:
@@ -112,14 +112,16 @@ def subject_of(observed: ObservedStrategy) -> Subject:
     )
 
 
-async def _tell(work: Pass, kind: str, reason: str, message: str) -> None:
-    await emit_event(
-        work.context.kube,
-        subject_of(work.observed),
-        kind=kind,
-        reason=reason,
-        message=message,
-        time_us=work.context.clock.now_us(),
+def _managed(context: Context, observed: ObservedStrategy) -> ManagedPod:
+    strategy = observed.strategy
+    child = runner_name(strategy.name.name, strategy.uid)
+    return ManagedPod(
+        context=context,
+        key=strategy_key(strategy.name),
+        place=ObjectName(strategy.name.namespace, child),
+        user=strategy.id,
+        is_ours=is_runner,
+        subject=subject_of(observed),
     )
 
 
@@ -161,10 +163,7 @@ async def _write_status(work: Pass, fields: dict[str, Any], *, guarded: bool) ->
         body = _current(work)
         if body["metadata"].get("generation") != work.observed.strategy.generation:
             raise Conflict("the spec changed meanwhile")
-        pod = await work.context.kube.find(PODS, work.namespace, work.child)
-        if pod is not None:
-            _note_pod(work, pod)
-            raise Conflict("the pod exists already")
+        await check_name_free(work.managed)
         patch["metadata"] = {"resourceVersion": body["metadata"]["resourceVersion"]}
     try:
         answer = await work.context.kube.patch(
@@ -174,14 +173,6 @@ async def _write_status(work: Pass, fields: dict[str, Any], *, guarded: bool) ->
         await _refresh(work)
         raise
     work.context.strategies.put(answer)
-
-
-def _note_pod(work: Pass, pod: Json) -> None:
-    """Only what our watch follows may be kept: of anything else the end would never be told."""
-    if is_runner(pod):
-        work.context.pods.put(pod)
-    else:
-        work.context.runtime.taken.add(strategy_key(work.observed.strategy.name))
 
 
 async def _grant(work: Pass, action: act.GrantRedis) -> None:
@@ -198,21 +189,11 @@ async def _grant(work: Pass, action: act.GrantRedis) -> None:
 
 
 async def _write_secret(work: Pass, action: act.WriteSecret) -> None:
-    """Make the Secret or change the one that was seen; no other owner is left on it."""
-    kube, namespace = work.context.kube, work.namespace
     redis = redis_file(work.context.settings, work.observed.strategy.id, work.password)
-    body = runner_secret(
-        action.assignment, redis, owned=action.owned, session=_session(work, action.session)
-    )
-    if work.observed.secret is None:
-        await kube.create(SECRETS, namespace, body)
-        return
-    meta = {
-        "ownerReferences": body["metadata"].get("ownerReferences"),
-        "labels": body["metadata"]["labels"],
-        "resourceVersion": work.observed.secret.version,
-    }
-    await kube.patch(SECRETS, namespace, work.child, {"metadata": meta, "data": body["data"]})
+    session = _session(work, action.session)
+    body = runner_secret(action.assignment, redis, owned=action.owned, session=session)
+    known = work.observed.secret
+    await write_secret(work.managed, body, version=None if known is None else known.version)
 
 
 def _session(work: Pass, fingerprint: str) -> str:
@@ -231,16 +212,7 @@ def _session(work: Pass, fingerprint: str) -> str:
 async def _delete_secret(work: Pass) -> None:
     secret = work.observed.secret
     if secret is not None and not secret.foreign:
-        await work.context.kube.delete(SECRETS, work.namespace, work.child, uid=secret.uid)
-
-
-async def _delete_pod(work: Pass, action: act.DeletePod) -> None:
-    pod = work.observed.pod
-    await work.context.kube.delete(
-        PODS, work.namespace, work.child, uid=action.uid, grace_seconds=action.grace_seconds
-    )
-    if pod is not None and not pod.leaving:
-        await _tell(work, "Normal", "RunnerRemoved", f"Removed the runner pod: {action.why}.")
+        await delete_secret(work.managed, secret.uid)
 
 
 async def _send(work: Pass, command: act.SendCommand) -> None:

@@ -6,7 +6,7 @@ from algo_contract import redis_keys
 from algo_contract.messages.runner_state import RunnerState
 from algo_kube.cache import ObjectName
 from algo_kube.fields import section
-from algo_kube.resources import PODS, SECRETS
+from algo_kube.resources import SECRETS
 from algo_service.logging import get_logger
 
 from algo_operator.context import Context, strategy_key
@@ -27,6 +27,7 @@ from algo_operator.model.observed import (
 from algo_operator.model.parsing import parse_account, parse_strategy
 from algo_operator.model.pod_state import read_pod
 from algo_operator.model.untrusted import runner_state
+from algo_operator.reconcile.managed_pod import find_pod
 from algo_operator.reconcile.strategy.conflicts import conflicts_of
 from algo_operator.redis.clients import redis_errors
 from algo_operator.specs.redis_rules import runner_rules
@@ -51,7 +52,7 @@ async def observe(
     strategy = parse_strategy(body)
     account, missing = account_of(context, strategy)
     tenant = context.tenant_of(name.namespace)
-    pod = _pod(context, strategy) or await _foreign_pod(context, strategy)
+    pod = await _pod(context, strategy)
     began = bool(strategy.epoch) or pod is not None or thoroughly
     secret = await _secret(context, strategy) if began else None
     runner, known, unreadable = None, True, tuple[str, ...]()
@@ -126,28 +127,10 @@ def account_of(context: Context, strategy: StrategyResource) -> tuple[Account | 
     return known, bool(strategy.account)
 
 
-def _pod(context: Context, strategy: StrategyResource) -> PodState | None:
-    body = context.pods.get(
-        ObjectName(strategy.name.namespace, runner_name(strategy.name.name, strategy.uid))
-    )
-    if body is None:
-        return None
-    node = str(section(body, "spec").get("nodeName") or "")
-    lost = context.nodes.is_lost(node, after_seconds=context.settings.node_lost_seconds)
-    return read_pod(body, strategy.uid, node_lost=lost)
-
-
-async def _foreign_pod(context: Context, strategy: StrategyResource) -> PodState | None:
-    """What had the pod's name when last looked; no watch of ours follows it."""
-    key = strategy_key(strategy.name)
-    if key not in context.runtime.taken:
-        return None
-    name = runner_name(strategy.name.name, strategy.uid)
-    body = await context.kube.find(PODS, strategy.name.namespace, name)
-    if body is None or is_runner(body):
-        context.runtime.taken.discard(key)
-        return None
-    return read_pod(body, strategy.uid, node_lost=False)
+async def _pod(context: Context, strategy: StrategyResource) -> PodState | None:
+    place = ObjectName(strategy.name.namespace, runner_name(strategy.name.name, strategy.uid))
+    body, lost = await find_pod(context, strategy_key(strategy.name), place, is_runner)
+    return None if body is None else read_pod(body, strategy.uid, node_lost=lost)
 
 
 async def _secret(context: Context, strategy: StrategyResource) -> SecretState | None:

@@ -67,5 +67,5 @@ CAPABILITIES: Final = Capabilities(
     order_book_lag_seconds=30.0,
     square_off_source="Dhan support: intraday positions are squared off from 15:20",
     tag_length=30,
-    headless_login=True,
+    requires_browser=False,
 )

@@ -72,5 +72,5 @@ CAPABILITIES: Final = Capabilities(
     order_book_lag_seconds=30.0,
     square_off_source="Zerodha support, 'Auto square-off timings': equity intraday from 15:20",
     tag_length=20,
-    headless_login=False,
+    requires_browser=True,
 )

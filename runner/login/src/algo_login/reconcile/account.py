@@ -101,7 +101,9 @@ async def _keep_logged_in(context: Context, opened: UnsealedAccount) -> float:
 
 def _plan(context: Context, opened: UnsealedAccount) -> Plan:
     can_renew = context.retries.session(opened.account) is not None
-    return plan(opened.account, headless=opened.headless, can_renew=can_renew, now_us=now_us())
+    return plan(
+        opened.account, needs_browser=opened.needs_browser, can_renew=can_renew, now_us=now_us()
+    )
 
 
 async def _log_in(
@@ -148,7 +150,7 @@ async def _session(
 
 
 def _callback(context: Context, opened: UnsealedAccount) -> dict[str, str]:
-    if opened.headless or not is_fresh_callback(opened.account):
+    if not opened.needs_browser or not is_fresh_callback(opened.account):
         return {}
     return context.credentials.callback(opened.account, opened.namespace_uid)
 
@@ -157,7 +159,7 @@ async def _refused(context: Context, opened: UnsealedAccount, words: str) -> Acc
     account, record = opened.account, opened.account.record
     metrics.REFUSALS.inc()
     log.warning("login_refused", **about(account), error=words)
-    if not opened.headless:
+    if opened.needs_browser:
         sentence = f"{account.broker} refused: {words}"
         return await write_record(context, account, used_callback(account, sentence))
     if account.login_id == record.login and record.doubts < MAX_DOUBTS:

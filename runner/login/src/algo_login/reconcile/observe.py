@@ -22,7 +22,7 @@ class UnsealedAccount:
     account: Account
     namespace_uid: str
     secrets: dict[str, str] = field(repr=False)
-    headless: bool
+    needs_browser: bool
 
 
 async def unsealed(context: Context, account: Account) -> UnsealedAccount:
@@ -34,8 +34,8 @@ async def unsealed(context: Context, account: Account) -> UnsealedAccount:
     namespace_uid = await cluster.namespace_uid(context.kube, account.namespace)
     secrets = context.credentials.login(account, namespace_uid)
     account = await rewrapped(context, account, namespace_uid)
-    headless = adapter(account.broker).capabilities.headless_login
-    return UnsealedAccount(account, namespace_uid, secrets, headless)
+    needs_browser = adapter(account.broker).capabilities.requires_browser
+    return UnsealedAccount(account, namespace_uid, secrets, needs_browser)
 
 
 async def operator_key(context: Context) -> PublicKey:

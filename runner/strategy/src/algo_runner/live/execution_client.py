@@ -17,7 +17,7 @@ from algo_brokers.port import Broker
 from algo_brokers.urls import Endpoints
 from algo_contract.messages.assignment import Assignment
 from algo_contract.messages.broker_session import SESSION_FILE, BrokerSession, read_session
-from algo_contract.trading_day import clock_text
+from algo_contract.trading_day import EXIT_MARGIN_US, TOKEN_MARGIN_US, clock_text
 from algo_engine.orders import OrderReport
 from algo_service.backoff import backoff
 from algo_service.clock import now_us as wall_us
@@ -28,10 +28,6 @@ from algo_runner.errors import Misconfigured
 from algo_runner.live.inflight import InflightOrders
 
 log = get_logger(__name__)
-
-TOKEN_MARGIN_US: Final = (15 + 2) * 60 * 1_000_000
-"""No entry unless the token outlives the broker's square-off by 15 minutes; the last exit lies two
-before that."""
 
 FIRST_RETRY_SECONDS: Final = 0.05
 LONGEST_RETRY_SECONDS: Final = 2.0
@@ -115,7 +111,7 @@ def trading_context(day: Assignment, client: ExecutionClient) -> Assignment:
         )
     except DeniedLocally as error:
         raise Misconfigured(str(error)) from error
-    live, needed_us = day.live, day.session.last_exit_us + TOKEN_MARGIN_US
+    live, needed_us = day.live, day.session.last_exit_us + EXIT_MARGIN_US + TOKEN_MARGIN_US
     if day.clock == "Feed":
         needed_us = wall_us()
     if client.session.expires_us < needed_us and not live.no_entry:
