@@ -4,6 +4,9 @@ SHELL := /bin/bash
 .PHONY: help setup venv lock generate fmt check lint types contracts drift size audit unit test clocks \
         up down clean images e2e demo status bench
 
+# Tests start hundreds of processes: each module is compiled once, not at every start.
+unexport PYTHONDONTWRITEBYTECODE
+
 BIN := .venv/bin
 MEMBERS := crds kube operator runner/service runner/engine runner/brokers runner/redis runner/strategy runner/feed runner/login runner/sim
 PYTEST := $(BIN)/pytest -q
