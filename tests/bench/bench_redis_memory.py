@@ -20,12 +20,12 @@ from support.servers.redis_server import RedisProcess, running_redis
 ROUNDS = 9
 CLIENTS = {
     "asyncio alone": ("", "pass"),
-    "algo_contract.messages.assignment": (
-        "from algo_contract.messages.assignment import RedisServer",
+    "algo_contract.messages.redis_server": (
+        "from algo_contract.messages.redis_server import RedisServer",
         "pass",
     ),
     "algo_redis": (
-        "from algo_contract.messages.assignment import RedisServer\n"
+        "from algo_contract.messages.redis_server import RedisServer\n"
         "from algo_redis.connection import connect",
         "connection = await connect(RedisServer(host=host, port=port, username=user, "
         "password=password), name='bench')\n"
