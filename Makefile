@@ -64,8 +64,8 @@ size: .venv/.installed
 audit: .venv/.installed ## known holes in the dependencies
 	$(BIN)/pip-audit --disable-pip --requirement requirements/runner.lock --requirement requirements/operator.lock --requirement requirements/login.lock --requirement requirements/sim.lock
 
-unit: setup # three at a time: most of them wait for processes
-	$(PYTEST) -m "not e2e" -n 3 --dist worksteal
+unit: setup # four at a time: most of them wait for processes
+	$(PYTEST) -m "not e2e" -n 4 --dist worksteal
 
 clocks: setup ## a long job: every test that needs no pods, under eight shifted clocks
 	@tests/clocks/run

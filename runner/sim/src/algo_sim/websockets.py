@@ -11,8 +11,8 @@ from aiohttp import WSCloseCode, web
 SEND_SECONDS: Final = 5.0
 """A client that does not read for this long loses its connection: it must not hold up the rest."""
 
-
 CLOSE_SECONDS: Final = 1.0
+"""How long a connection that ends waits for the other side."""
 
 
 @dataclass(slots=True, eq=False)
@@ -35,6 +35,11 @@ class Client:
                         await self.socket.send_str(frame)
             except TimeoutError:
                 await self.close()
+
+    async def has_spoken(self) -> None:
+        """Waits a moment for the client's first message, or its end."""
+        with contextlib.suppress(ConnectionError, RuntimeError, TimeoutError):
+            _ = await self.socket.receive(timeout=CLOSE_SECONDS)
 
     def drop(self) -> None:
         """Cuts the connection, as a network does. uvloop's transports are no asyncio.Transport."""

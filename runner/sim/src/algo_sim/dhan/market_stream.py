@@ -52,7 +52,10 @@ class MarketStream:
         client = Client(socket, request.transport)
         reason = self._rejection(request)
         if reason:
-            await self._end(client, reason)
+            # The SDK subscribes before it reads: on a closed socket it would never see the reason.
+            await client.send(packets.disconnect(reason))
+            await client.has_spoken()
+            await client.close()
             return socket
         with self.clients.held(client), pinged(socket):
             self._order.append(client)
