@@ -23,13 +23,13 @@ async def make(world, namespace: str, numbers: range) -> None:
 
 
 async def start_up(world, expected: int) -> float:
-    """Seconds from a start to every strategy looked at once."""
-    started = time.monotonic()
+    """Processor seconds from a start to every strategy looked at once: a busy machine adds none."""
+    started = time.process_time()
     operator = await world.start()
     queue = operator.context.queue
     while queue.depth() or queue.running() or len(operator.context.strategies) < expected:  # noqa: ASYNC110
         await asyncio.sleep(0.02)
-    seconds = time.monotonic() - started
+    seconds = time.process_time() - started
     await world.stop()
     return seconds
 
