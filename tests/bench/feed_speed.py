@@ -34,7 +34,7 @@ from local_cluster.kube import ROOT
 from support.servers.redis_server import RedisProcess, free_port, running_redis
 from support.servers.sim_server import Simulator, simulator
 
-from tests.bench.metrics import Figure
+from tests.bench.results import Figure
 
 SHARES, PACKETS, ROUNDS = 500, 50, 40
 SECONDS, WARM_UP_SECONDS = 8.0, 2.0
