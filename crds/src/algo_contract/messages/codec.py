@@ -15,7 +15,7 @@ T = TypeVar("T")
 class Codec(Generic[T]):
     """Writer and strict reader of one kind of message."""
 
-    def __init__(self, kind: type[T], *, name: str, format: int = 1) -> None:  # noqa: A002 - the word
+    def __init__(self, kind: type[T], *, name: str, format: int = 1) -> None:  # noqa: A002 - its JSON name
         """`name` is the message's in errors; `format` its number in this release."""
         self._name = name
         self._format = format

@@ -45,7 +45,7 @@ async def http():
 
 
 def door_to(http: HttpClient, outcome: Exception | str) -> BrokerLogin:
-    return BrokerLogin(Answers(outcome), http, "dhan")  # type: ignore[arg-type]
+    return BrokerLogin(Answers(outcome), http, "dhan")  # type: ignore[arg-type]  # a stand-in for the calls made
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Awaitable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from algo_contract import names, redis_keys, stream_fields
@@ -48,7 +48,7 @@ class Pass:
 
     context: Context
     observed: ObservedStrategy
-    password: str
+    password: str = field(repr=False)
     managed: ManagedPod
 
 
